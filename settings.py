@@ -1,0 +1,99 @@
+"""One frozen `Settings`: where the library is, and what the person chose.
+
+Order of precedence: command line, environment (`LIGHTKEEP_…`), `settings.toml` in the
+library's own folder, built-in default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from errors import InvalidRequestError
+
+LIBRARY_DIR: Final = ".library"
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 5001
+_MOST: Final = {"workers": 64, "worker_memory_mb": 1 << 20, "file_timeout_s": 86_400}
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Keys of `settings.toml` are the names below `port`.
+
+    library: the folder with the photos, absolute.
+    data_dir: what the app owns, absolute; `LIBRARY/.library` unless told otherwise.
+    allowed_hosts: further names under which a browser may reach the page (no port).
+    workers: child processes that read and decode photos.
+    worker_memory_mb: address space of one of them; a picture that needs more is reported.
+    file_timeout_s: how long one file may take before its worker is ended.
+    """
+
+    library: Path
+    data_dir: Path
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    allowed_hosts: tuple[str, ...] = ()
+    workers: int = field(default_factory=lambda: min(8, max(2, os.cpu_count() or 1)))
+    worker_memory_mb: int = 1024
+    file_timeout_s: float = 60.0
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "photo_library.db"
+
+
+def load_settings(
+    library: Path,
+    *,
+    data_dir: Path | None = None,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The library's settings. Raises `InvalidRequestError` for a bad settings.toml."""
+    root = Path(os.path.abspath(library.expanduser()))
+    chosen_data_dir = data_dir or environment.get("LIGHTKEEP_DATA_DIR")
+    data = (
+        Path(os.path.abspath(Path(chosen_data_dir).expanduser()))
+        if chosen_data_dir
+        else root / LIBRARY_DIR
+    )
+    return Settings(root, data, host, port, **_read_toml(data / "settings.toml"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """The chosen values in settings.toml, checked; an absent file chooses nothing."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidRequestError(f"{path} cannot be read as TOML: {error}.") from error
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "allowed_hosts": list,
+        "workers": int,
+        "worker_memory_mb": int,
+        "file_timeout_s": (int, float),
+    }
+    assert kinds.keys() <= {known.name for known in fields(Settings)}
+    for key, value in values.items():
+        if key not in kinds:
+            raise InvalidRequestError(
+                f"{path}: there is no setting {key!r}; there are {', '.join(kinds)}."
+            )
+        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+            raise InvalidRequestError(f"{path}: {key} has a value of the wrong kind: {value!r}.")
+        # Not a number is neither below nor above anything.
+        if isinstance(value, int | float) and not 0 < value <= _MOST[key]:
+            raise InvalidRequestError(f"{path}: {key} must be above 0 and at most {_MOST[key]}.")
+    if "allowed_hosts" in values:
+        if not all(isinstance(name, str) for name in values["allowed_hosts"]):
+            raise InvalidRequestError(f"{path}: allowed_hosts must be a list of names.")
+        values["allowed_hosts"] = tuple(values["allowed_hosts"])
+    return values
