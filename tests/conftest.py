@@ -1,0 +1,19 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """The folder of real photos, where there is one."""
+    folder = Path(os.environ.get("LIGHTKEEP_TEST_MEDIA", REPOSITORY.parent / "shared" / "media"))
+    if not (folder / "expected.json").is_file():
+        pytest.skip(f"no real photos at {folder} (LIGHTKEEP_TEST_MEDIA names another folder)")
+    return folder

@@ -1,0 +1,39 @@
+"""Small pictures made in code, for tests that need photo files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from PIL import Image
+
+DATE_TIME_ORIGINAL = 0x9003
+EXIF_IFD = 0x8769
+RATING = 0x4746
+ORIENTATION = 0x0112
+LONG_AGO_NS = 1_300_000_000_000_000_000
+
+
+def make_jpeg(
+    path: Path,
+    seed: int = 0,
+    *,
+    date: str | None = None,
+    rating: int | None = None,
+    orientation: int | None = None,
+    size: tuple[int, int] = (48, 32),
+) -> Path:
+    """A JPEG whose picture follows from `seed`; `date` as EXIF writes it."""
+    image = Image.new("RGB", size, (seed * 37 % 256, seed * 101 % 256, seed * 13 % 256))
+    image.putpixel((seed % size[0], seed // size[0] % size[1]), (255, 255, 255))
+    exif = Image.Exif()
+    if date:
+        exif.get_ifd(EXIF_IFD)[DATE_TIME_ORIGINAL] = date
+    if rating is not None:
+        exif[RATING] = rating
+    if orientation is not None:
+        exif[ORIENTATION] = orientation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, "JPEG", quality=95, exif=exif)
+    os.utime(path, ns=(LONG_AGO_NS + seed, LONG_AGO_NS + seed))
+    return path
