@@ -1,0 +1,266 @@
+"""The walk: every photo and sidecar under a folder, with what their directory entries say."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from errors import FileProblem
+from media_types import is_photo_name
+
+SIDECAR_SUFFIX: Final = ".xmp"
+LINK: Final = "(symbolic link)"
+SPECIAL_FILE: Final = "(special file)"
+
+SYSTEM_DIRS: Final = frozenset(
+    {
+        "@eaDir",
+        "@Recycle",
+        "@Recently-Snapshot",
+        "#recycle",
+        "#snapshot",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+        "lost+found",
+    }
+)
+"""What NAS systems and Windows keep in every share: their own thumbnails, and deleted files."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """A regular file; `path` is relative to the root, `inode` folded into signed 64 bit."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderScan:
+    """What a walk found.
+
+    files: photos, by their names, sorted by path.
+    sidecars: every `*.xmp` by its relative path.
+    folders: modification time in ns by relative path; the root is "".
+    ignored: how many files of other kinds there are, by lower-case suffix; `LINK` and
+        `SPECIAL_FILE` stand for what is no regular file.
+    problems: names that are not UTF-8, and what could not be listed.
+    unreadable_folders: folders of which the walk did not see everything; "" is the root.
+    """
+
+    files: list[FileStat]
+    sidecars: dict[str, FileStat]
+    folders: dict[str, int]
+    ignored: dict[str, int]
+    problems: list[FileProblem]
+    unreadable_folders: frozenset[str]
+
+
+def scan_folder(root: Path, *, skip: Collection[Path] = ()) -> FolderScan:
+    """Walk everything under `root`; links are not followed, hidden entries not looked at.
+
+    skip: folders to leave out, absolute. Trouble is a value; nothing is raised.
+    """
+    walk = _Walk(os.path.abspath(root), frozenset(filter(None, map(_identify, skip))))
+    walk.run()
+    walk.files.sort(key=lambda file: file.path)
+    return FolderScan(
+        walk.files,
+        walk.sidecars,
+        walk.folders,
+        dict(sorted(walk.ignored.items())),
+        walk.problems,
+        frozenset(walk.unreadable),
+    )
+
+
+def make_file_stat(path: str, result: os.stat_result) -> FileStat:
+    """A `FileStat` of what `os.stat` or `os.fstat` gave."""
+    inode = result.st_ino
+    return FileStat(
+        path,
+        result.st_size,
+        result.st_mtime_ns,
+        result.st_ctime_ns,
+        inode - 2**64 if inode >= 2**63 else inode,
+    )
+
+
+@dataclass(slots=True)
+class _Walk:
+    root: str
+    skip: frozenset[tuple[int, int]]
+    files: list[FileStat] = field(default_factory=list)
+    sidecars: dict[str, FileStat] = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)
+    ignored: Counter[str] = field(default_factory=Counter)
+    problems: list[FileProblem] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+    _waiting: list[str] = field(default_factory=lambda: [""])
+
+    def run(self) -> None:
+        while self._waiting:
+            folder = self._waiting.pop()
+            try:
+                self._scan(folder)
+            except OSError as error:
+                if folder and error.errno == errno.ENOENT:
+                    continue  # removed while the walk was elsewhere
+                self._report_unreadable(folder, error)
+
+    def _scan(self, folder: str) -> None:
+        absolute = os.path.join(self.root, folder) if folder else self.root
+        # Taken before the listing: what is added during it makes the folder look changed.
+        modified = os.stat(absolute, follow_symlinks=not folder).st_mtime_ns
+        with os.scandir(absolute) as entries:
+            self.folders[folder] = modified
+            for entry in entries:
+                if entry.name[0] == ".":
+                    continue
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if not entry.name.isascii() and not _is_utf8(entry.name):
+                    self._report(path, "The name is not valid UTF-8. Rename it to have it indexed.")
+                    continue
+                try:
+                    self._look_at(entry, path)
+                except FileNotFoundError:
+                    continue  # removed since the folder was listed
+                except OSError as error:
+                    self._report_unreadable(folder, error)
+
+    def _look_at(self, entry: os.DirEntry[str], path: str) -> None:
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name not in SYSTEM_DIRS and not self._is_skipped(entry):
+                self._waiting.append(path)
+        elif entry.is_symlink():
+            self.ignored[LINK] += 1
+        elif is_photo_name(entry.name):
+            self._add(entry, path, sidecar=False)
+        elif entry.name.lower().endswith(SIDECAR_SUFFIX):
+            self._add(entry, path, sidecar=True)
+        elif entry.is_file(follow_symlinks=False):
+            self.ignored[os.path.splitext(entry.name)[1].lower()] += 1
+        else:
+            self.ignored[SPECIAL_FILE] += 1
+
+    def _is_skipped(self, entry: os.DirEntry[str]) -> bool:
+        # By what it is: the same folder may be reached under another name.
+        if entry.inode() not in {inode for _, inode in self.skip}:
+            return False
+        result = entry.stat(follow_symlinks=False)
+        return (result.st_dev, result.st_ino) in self.skip
+
+    def _add(self, entry: os.DirEntry[str], path: str, *, sidecar: bool) -> None:
+        result = entry.stat(follow_symlinks=False)
+        if not stat.S_ISREG(result.st_mode):
+            self.ignored[SPECIAL_FILE] += 1
+        elif sidecar:
+            self.sidecars[path] = make_file_stat(path, result)
+        else:
+            self.files.append(make_file_stat(path, result))
+
+    def _report_unreadable(self, folder: str, error: OSError) -> None:
+        """Once a folder: without the right to enter it, each of its files fails alike."""
+        if folder not in self.unreadable:
+            self.unreadable.add(folder)
+            reason = f"The folder cannot be read: {error.strerror or error}."
+            self._report(folder or self.root, reason)
+
+    def _report(self, path: str, reason: str) -> None:
+        self.problems.append(FileProblem(show_path(path), reason))
+
+
+def _identify(folder: Path) -> tuple[int, int] | None:
+    """The device and inode of a folder, None where there is none."""
+    try:
+        result = os.stat(folder)
+    except OSError:
+        return None
+    return result.st_dev, result.st_ino
+
+
+def _is_utf8(name: str) -> bool:
+    """Names come with surrogates for bytes that are not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def show_path(path: str) -> str:
+    """A path as text that can be shown and stored, whatever its bytes."""
+    return (
+        path
+        if path.isascii()
+        else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    )
+
+
+# -- sidecars --------------------------------------------------------------------------------
+
+
+def find_sidecars(photos: Iterable[str], sidecars: Collection[str]) -> dict[str, str]:
+    """The sidecar of each photo that has one, both as relative paths.
+
+    `name.ext.xmp` first; else `name.xmp` where only one photo of that folder has the name.
+    A sidecar belongs to one photo: letters' case counts only where it decides between several.
+    """
+    paths = sorted(photos)
+    owners: dict[str, str] = {}
+    taken: set[str] = set()
+    full_names = {path: path + SIDECAR_SUFFIX for path in paths}
+    _match_names(full_names, sidecars, owners, taken)
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        by_stem[_fold_name(_cut_suffix(path))].append(path)
+    stems = {
+        path: _cut_suffix(path) + SIDECAR_SUFFIX
+        for path in paths
+        if path not in owners and len(by_stem[_fold_name(_cut_suffix(path))]) == 1
+    }
+    _match_names(stems, sidecars, owners, taken)
+    return owners
+
+
+def find_sidecar(path: str, photos: Iterable[str], sidecars: Collection[str]) -> str | None:
+    """The sidecar of one photo; `photos` are the photos of its folder, itself included."""
+    return find_sidecars(photos, sidecars).get(path)
+
+
+def _match_names(
+    wanted: Mapping[str, str], sidecars: Collection[str], owners: dict[str, str], taken: set[str]
+) -> None:
+    """Give photos the sidecars of the wanted names: exact ones first, then by folded case."""
+    folded: dict[str, list[str]] = defaultdict(list)
+    exact = set(sidecars) - taken
+    for path, name in wanted.items():
+        if name in exact:
+            owners[path] = name
+            taken.add(name)
+    for name in sorted(exact - taken):
+        folded[_fold_name(name)].append(name)
+    for path, name in wanted.items():
+        candidates = folded.get(_fold_name(name), [])
+        if path not in owners and candidates:
+            owners[path] = candidates.pop(0)
+            taken.add(owners[path])
+
+
+def _fold_name(path: str) -> str:
+    """The path with its last part in folded case: folders of other case are other folders."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.casefold()}"
+
+
+def _cut_suffix(path: str) -> str:
+    return path[: path.rindex(".")]
