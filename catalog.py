@@ -1,0 +1,383 @@
+"""All SQL on `photos` and `folders`: what the pages list, what the index knows and writes.
+
+Page order is capture date, newest or oldest first, then id; photos without a date stand
+behind all others. A missing photo is in no list.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, fields
+from typing import Final
+
+from errors import InvalidRequestError, NotFoundError
+
+UNDATED: Final = "undated"
+FAVORITE_RATING: Final = 5
+_LARGEST_ID: Final = 2**63 - 1
+_FOREIGN_CURSOR: Final = "This cursor is not one that the library gave."
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRecord:
+    """What the index writes of one photo: every column that follows from its files."""
+
+    original_filename: str
+    current_path: str
+    date_taken: str | None
+    content_hash: str
+    file_size: int
+    file_type: str
+    width: int | None
+    height: int | None
+    rating: int | None
+    media_hash: str
+    orientation: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    date_source: str
+    utc_offset: str | None
+    duration_s: float | None
+    camera: str | None
+    kept_in: str | None
+    sidecar_path: str | None
+    sidecar_mtime_ns: int | None
+    sidecar_size: int | None
+    reader_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A row of `photos`; the columns are described in db_schema.py and docs/architecture.md."""
+
+    id: int
+    original_filename: str
+    current_path: str
+    date_taken: str | None
+    content_hash: str
+    file_size: int
+    file_type: str
+    width: int | None
+    height: int | None
+    rating: int | None
+    media_hash: str
+    orientation: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    date_source: str
+    utc_offset: str | None
+    duration_s: float | None
+    camera: str | None
+    kept_in: str | None
+    sidecar_path: str | None
+    sidecar_mtime_ns: int | None
+    sidecar_size: int | None
+    reader_version: int
+    added_at: str
+    missing_since: str | None
+
+    @property
+    def favorited(self) -> bool:
+        return self.rating == FAVORITE_RATING
+
+    @property
+    def month(self) -> str:
+        """`2019-07`, or `undated`."""
+        return self.date_taken[:7] if self.date_taken else UNDATED
+
+
+PUBLIC_FIELDS: Final = (
+    *("id", "current_path", "original_filename", "file_type", "date_taken", "date_source"),
+    *("utc_offset", "rating", "favorited", "kept_in", "width", "height", "duration_s", "camera"),
+    *("file_size", "content_hash", "media_hash", "missing_since"),
+)
+"""The keys of a photo in `list --json` and in the JSON API."""
+
+
+def describe_photo(photo: Photo) -> dict[str, object]:
+    """The photo as programs get it: `PUBLIC_FIELDS`, in this order."""
+    return {name: getattr(photo, name) for name in PUBLIC_FIELDS}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the index remembers of a row to tell whether its file is still the same."""
+
+    id: int
+    current_path: str
+    content_hash: str
+    media_hash: str
+    file_size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    sidecar_path: str | None
+    sidecar_mtime_ns: int | None
+    sidecar_size: int | None
+    reader_version: int
+    missing_since: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFilter:
+    """Which photos a page shows, and from which end."""
+
+    favorites: bool = False
+    newest_first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A section of the page: its key (`2019-07`, `undated`), its size, its first and last day."""
+
+    key: str
+    count: int
+    first_day: str | None
+    last_day: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoPage:
+    """One page of a listing; `next_cursor` is None on the last one."""
+
+    photos: list[Photo]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many photos there are to see, and of which kind."""
+
+    photos: int
+    undated: int
+    favorites: int
+    missing: int
+
+
+_PHOTO_COLUMNS: Final = ", ".join(field.name for field in fields(Photo))
+_KNOWN_COLUMNS: Final = ", ".join(field.name for field in fields(KnownFile))
+_RECORD_COLUMNS: Final = tuple(field.name for field in fields(PhotoRecord))
+
+
+# -- what the pages list ---------------------------------------------------------------------
+
+
+def list_months(connection: sqlite3.Connection, photo_filter: PhotoFilter) -> list[Month]:
+    """Every month that has photos, in page order; `undated` last."""
+    rows = connection.execute(
+        "SELECT substr(date_taken, 1, 7) AS month, count(*), min(date_taken), max(date_taken)"  # noqa: S608  constants only
+        f" FROM photos WHERE {_visible(photo_filter)} GROUP BY month"
+        f" ORDER BY month IS NULL, month {_direction(photo_filter)}"
+    )
+    return [
+        Month(month or UNDATED, count, first and first[:10], last and last[:10])
+        for month, count, first, last in rows
+    ]
+
+
+def list_month_photos(
+    connection: sqlite3.Connection,
+    key: str,
+    photo_filter: PhotoFilter,
+    *,
+    offset: int = 0,
+    limit: int = -1,
+) -> list[Photo]:
+    """Photos of a month (`2019-07`, `undated`) in page order: `limit` of them from `offset`."""
+    if key == UNDATED:
+        condition, bounds = "date_taken IS NULL", []
+    else:
+        # ':' sorts behind every digit and the '-' of a day, so this is the whole month.
+        condition, bounds = "date_taken >= ? AND date_taken < ?", [f"{key}-", f"{key}:"]
+    rows = connection.execute(
+        f"SELECT {_PHOTO_COLUMNS} FROM photos WHERE {condition} AND {_visible(photo_filter)}"  # noqa: S608  constants only
+        f" ORDER BY {_order(photo_filter)} LIMIT ? OFFSET ?",
+        [*bounds, limit, offset],
+    )
+    return [Photo(*row) for row in rows]
+
+
+def list_photos(
+    connection: sqlite3.Connection, *, cursor: str | None, limit: int, photo_filter: PhotoFilter
+) -> PhotoPage:
+    """A keyset page in page order. Raises `InvalidRequestError` for a foreign cursor."""
+    photos: list[Photo] = []
+    after = _decode_cursor(cursor) if cursor else None
+    if after is None or after[0] is not None:
+        photos = _list_after(connection, after, limit + 1, photo_filter, dated=True)
+    if len(photos) <= limit:
+        undated_after = after if after and after[0] is None else None
+        photos += _list_after(
+            connection, undated_after, limit + 1 - len(photos), photo_filter, dated=False
+        )
+    more = len(photos) > limit
+    photos = photos[:limit]
+    return PhotoPage(photos, _encode_cursor(photos[-1]) if more else None)
+
+
+def _list_after(
+    connection: sqlite3.Connection,
+    after: tuple[str | None, int] | None,
+    limit: int,
+    photo_filter: PhotoFilter,
+    *,
+    dated: bool,
+) -> list[Photo]:
+    """Photos with (or without) a date that stand behind `after` (date, id) in page order."""
+    sign = "<" if photo_filter.newest_first else ">"
+    condition = "date_taken IS NOT NULL" if dated else "date_taken IS NULL"
+    values: list[str | int | None] = []
+    if after is not None and dated:
+        condition += f" AND (date_taken, id) {sign} (?, ?)"
+        values = [*after]
+    elif after is not None:
+        condition += f" AND id {sign} ?"
+        values = [after[1]]
+    rows = connection.execute(
+        f"SELECT {_PHOTO_COLUMNS} FROM photos WHERE {condition} AND {_visible(photo_filter)}"  # noqa: S608  constants only
+        f" ORDER BY {_order(photo_filter)} LIMIT ?",
+        [*values, limit],
+    )
+    return [Photo(*row) for row in rows]
+
+
+def iterate_photos(connection: sqlite3.Connection) -> Iterator[Photo]:
+    """Every photo, missing ones too, by path."""
+    rows = connection.execute(
+        f"SELECT {_PHOTO_COLUMNS} FROM photos ORDER BY current_path, id"  # noqa: S608  constants only
+    )
+    return (Photo(*row) for row in rows)
+
+
+def get_photo(connection: sqlite3.Connection, photo_id: int) -> Photo:
+    """The photo with this id, missing ones too. Raises `NotFoundError`."""
+    row = connection.execute(
+        f"SELECT {_PHOTO_COLUMNS} FROM photos WHERE id = ?",  # noqa: S608  constants only
+        [photo_id],
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"There is no photo {photo_id} in this library.")
+    return Photo(*row)
+
+
+def find_neighbors(
+    connection: sqlite3.Connection, photo: Photo, photo_filter: PhotoFilter
+) -> tuple[int | None, int | None]:
+    """The ids of the photos before and behind this one in page order."""
+    behind = list_photos(
+        connection, cursor=_encode_cursor(photo), limit=1, photo_filter=photo_filter
+    ).photos
+    return _find_previous(connection, photo, photo_filter), behind[0].id if behind else None
+
+
+def _find_previous(
+    connection: sqlite3.Connection, photo: Photo, photo_filter: PhotoFilter
+) -> int | None:
+    """The photo before this one: the first behind it with the order turned round."""
+    turned = PhotoFilter(photo_filter.favorites, not photo_filter.newest_first)
+    position = (photo.date_taken, photo.id)
+    before = _list_after(connection, position, 1, turned, dated=photo.date_taken is not None)
+    if not before and photo.date_taken is None:
+        before = _list_after(connection, None, 1, turned, dated=True)
+    return before[0].id if before else None
+
+
+def count_photos(connection: sqlite3.Connection) -> Counts:
+    """How many photos are there, without a date, favorites, and missing."""
+    # Four counts that an index answers each, where one pass would read every row.
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM photos WHERE missing_since IS NULL),"
+        " (SELECT count(*) FROM photos WHERE missing_since IS NULL AND date_taken IS NULL),"
+        " (SELECT count(*) FROM photos WHERE missing_since IS NULL AND rating = ?),"
+        " (SELECT count(*) FROM photos WHERE missing_since > '')",
+        [FAVORITE_RATING],
+    ).fetchone()
+    return Counts(*row)
+
+
+def _visible(photo_filter: PhotoFilter) -> str:
+    favorites = f" AND rating = {FAVORITE_RATING}" if photo_filter.favorites else ""
+    return f"missing_since IS NULL{favorites}"
+
+
+def _direction(photo_filter: PhotoFilter) -> str:
+    return "DESC" if photo_filter.newest_first else "ASC"
+
+
+def _order(photo_filter: PhotoFilter) -> str:
+    direction = _direction(photo_filter)
+    return f"date_taken {direction}, id {direction}"
+
+
+def _encode_cursor(photo: Photo) -> str:
+    text = json.dumps([photo.date_taken, photo.id])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> tuple[str | None, int]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        date_taken, photo_id = json.loads(base64.urlsafe_b64decode(padded))
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
+        raise InvalidRequestError(_FOREIGN_CURSOR) from error
+    is_id = type(photo_id) is int and 0 <= photo_id <= _LARGEST_ID
+    is_date = date_taken is None or (isinstance(date_taken, str) and date_taken.isascii())
+    if not is_id or not is_date:
+        raise InvalidRequestError(_FOREIGN_CURSOR)
+    return date_taken, photo_id
+
+
+# -- what the index knows and writes ---------------------------------------------------------
+
+
+def list_known_files(connection: sqlite3.Connection) -> list[KnownFile]:
+    """What is remembered of every row's file, missing ones too, by id."""
+    rows = connection.execute(f"SELECT {_KNOWN_COLUMNS} FROM photos ORDER BY id")  # noqa: S608  constants only
+    return [KnownFile(*row) for row in rows]
+
+
+def insert_photos(
+    connection: sqlite3.Connection, records: Iterable[PhotoRecord], added_at: str
+) -> None:
+    """New rows, in the order given."""
+    columns = ("added_at", *_RECORD_COLUMNS)
+    connection.executemany(
+        f"INSERT INTO photos ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608  constants only
+        ((added_at, *astuple(record)) for record in records),
+    )
+
+
+def update_photos(connection: sqlite3.Connection, records: Mapping[int, PhotoRecord]) -> None:
+    """Bring rows, by id, to what their files say now; a missing one is there again.
+
+    Paths may be swapped among the rows: all of them first leave their old path, by the
+    partial unique index on present rows.
+    """
+    connection.executemany(
+        "UPDATE photos SET missing_since = '' WHERE id = ?", ((key,) for key in records)
+    )
+    assignments = ", ".join(f"{column} = ?" for column in _RECORD_COLUMNS)
+    connection.executemany(
+        f"UPDATE photos SET {assignments}, missing_since = NULL WHERE id = ?",  # noqa: S608  constants only
+        ((*astuple(record), key) for key, record in records.items()),
+    )
+
+
+def mark_missing(connection: sqlite3.Connection, photo_ids: Iterable[int], since: str) -> None:
+    """Rows whose file is gone; a row that was missing before keeps its time."""
+    connection.executemany(
+        "UPDATE photos SET missing_since = ? WHERE id = ? AND missing_since IS NULL",
+        ((since, photo_id) for photo_id in photo_ids),
+    )
+
+
+def replace_folders(connection: sqlite3.Connection, folders: Mapping[str, int]) -> None:
+    """Remember the folders of the library, relative path to mtime_ns, in place of those before."""
+    connection.execute("DELETE FROM folders")
+    connection.executemany("INSERT INTO folders (path, mtime_ns) VALUES (?, ?)", folders.items())

@@ -1,0 +1,264 @@
+"""Connections to the library's database: how they are opened, and the one writer.
+
+Every process has one writing connection, under a lock; all others are `query_only`. Two
+writers that checkpoint in the same instant can corrupt a WAL database of SQLite before
+3.51.3 (sqlite.org/wal.html#walresetbug), so readers never checkpoint either.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import db_schema
+from errors import DatabaseRefusedError, DiskFullError, NetworkFileSystemError
+
+BUSY_TIMEOUT_S: Final = 5.0
+_HEADER: Final = b"SQLite format 3\x00"
+
+# statfs(2) names them by number, /proc/self/mountinfo by word; the words need no ctypes.
+_NETWORK_FILE_SYSTEMS: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "afs", "ceph"}
+)
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open an existing database; `read_only` makes the connection `query_only`.
+
+    `mode=rw` because a mistyped name would otherwise become a new, empty database. Raises
+    `sqlite3.OperationalError` where there is none.
+    """
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    if read_only:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+class Database:
+    """The database of one library in this process: one writer, readers as needed."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        # Without the library's lock even the writer may not write.
+        self._writer = connect(path, read_only=read_only)
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The writing connection inside one transaction, which commits at the end.
+
+        `BEGIN IMMEDIATE`, because a deferred transaction that read first gets
+        `SQLITE_BUSY_SNAPSHOT` at once. A transaction opened inside one of the same thread
+        joins it: it commits, or rolls back, with the outer one.
+        """
+        with self._lock:
+            if self._depth == 0:
+                self._writer.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield self._writer
+            except BaseException as error:
+                self._depth -= 1
+                if self._depth == 0 and self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                self._raise_if_full(error)
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._commit()
+
+    def _commit(self) -> None:
+        """COMMIT, or roll back where it cannot be done (a full disk leaves it open)."""
+        try:
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            self._raise_if_full(error)
+            raise
+
+    def _raise_if_full(self, error: BaseException) -> None:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_FULL:
+            raise DiskFullError(
+                f"The disk with {self.path.parent} is full. What was done until now is kept; make "
+                "room and start it again."
+            ) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A `query_only` connection for as long as the block lasts; others get their own."""
+        with self._readers_lock:
+            connection = self._readers.pop() if self._readers else None
+        connection = connection or connect(self.path, read_only=True)
+        try:
+            yield connection
+        finally:
+            with self._readers_lock:
+                self._readers.append(connection)
+
+    def close(self) -> None:
+        """Close every idle reader, then the writer, which empties the WAL."""
+        with self._readers_lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        with self._lock:
+            self._writer.close()
+
+
+def open_database(path: Path) -> Database:
+    """The library's database, made where there is none.
+
+    Raises `DatabaseRefusedError` for one that this version may not open, which is then left
+    as it was, and `NetworkFileSystemError` where WAL would lose data.
+    """
+    refuse_network_file_system(path.parent)
+    if not path.exists() or is_unmade(path):
+        _create(path)
+    check_version(path)
+    database = Database(path)
+    try:
+        with database.reading() as connection:
+            connection.execute("SELECT id FROM photos LIMIT 1").fetchone()
+    except sqlite3.DatabaseError as error:
+        database.close()
+        raise _refusal(path, error) from error
+    return database
+
+
+def is_unmade(path: Path) -> bool:
+    """Whether the file is a database without anything in it.
+
+    WAL is switched on before the tables are made, so that a kill in between leaves such a
+    file; another program's database has tables, or an application id.
+    """
+    if path.stat().st_size == 0:
+        return True
+    with open(path, "rb") as file:
+        if file.read(len(_HEADER)) != _HEADER:
+            return False
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            versions = [
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("user_version", "application_id")
+            ]
+    except sqlite3.DatabaseError:
+        return False
+    return not tables and versions == [0, 0]
+
+
+def _create(path: Path) -> None:
+    """A new database; its tables and its version are one transaction."""
+    path.touch(mode=0o644)
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        # Another process may have made the tables between our look and our lock.
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            for statement in db_schema.STATEMENTS:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {db_schema.APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {db_schema.SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+def check_version(path: Path) -> None:
+    """Raise `DatabaseRefusedError` unless `path` is a database of this version."""
+    with open(path, "rb") as file:
+        if file.read(len(_HEADER)) != _HEADER:
+            raise DatabaseRefusedError(
+                f"{path} is not an SQLite database. It was left as it is; move it away to start "
+                "with a new one, which an index fills from your photos."
+            )
+    try:
+        connection = connect(path, read_only=True)
+        try:
+            _check_schema(path, connection)
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise _refusal(path, error) from error
+
+
+def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
+    user_version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    application_id = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    tables = {
+        row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    }
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(photos)")}
+    version = db_schema.detect_version(user_version, tables, columns)
+    if version is None or application_id not in (0, db_schema.APPLICATION_ID):
+        raise DatabaseRefusedError(
+            f"{path} is a database of another program. It was left as it is; move it away, or "
+            "choose another place with --data-dir."
+        )
+    if version > db_schema.SCHEMA_VERSION:
+        raise DatabaseRefusedError(
+            f"{path} was written by a newer Lightkeep (its version is {version}, this program "
+            f"knows {db_schema.SCHEMA_VERSION}). Update Lightkeep; the database was left as it is."
+        )
+    if version < db_schema.SCHEMA_VERSION:
+        raise DatabaseRefusedError(
+            f"{path} is a library of version {version}, which this Lightkeep cannot take over yet. "
+            "It was left as it is. To start with an index of its own beside it, add --data-dir DIR."
+        )
+
+
+def _refusal(path: Path, error: sqlite3.DatabaseError) -> DatabaseRefusedError:
+    return DatabaseRefusedError(f"{path} cannot be opened: {error}. It was left as it is.")
+
+
+def refuse_network_file_system(folder: Path) -> None:
+    """Raise `NetworkFileSystemError` where `folder` lies on a file system without shared memory."""
+    file_system = find_file_system(folder)
+    if file_system in _NETWORK_FILE_SYSTEMS:
+        raise NetworkFileSystemError(
+            f"{folder} lies on a network file system ({file_system}), where a database loses data. "
+            "Your photos can stay there: keep the database on a disk of this machine with "
+            "--data-dir DIR (or LIGHTKEEP_DATA_DIR=DIR)."
+        )
+
+
+def find_file_system(folder: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str | None:
+    """The type of the file system under `folder` (proc(5), mountinfo), None where unknown."""
+    try:
+        lines = mountinfo.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    resolved = folder.resolve()
+    best: tuple[int, str] | None = None
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        mount_point = before.split(" ")[4].encode().decode("unicode_escape") if after else ""
+        inside = mount_point and (
+            resolved == Path(mount_point) or Path(mount_point) in resolved.parents
+        )
+        # The last of two mounts on one point hides the first: >=.
+        if inside and (best is None or len(mount_point) >= best[0]):
+            best = (len(mount_point), after.split(" ")[0])
+    return best[1] if best else None
