@@ -1,0 +1,400 @@
+"""A pool of child processes in which every foreign byte is parsed: hashes, tags, pixels.
+
+A decoder that crashes, hangs or asks for too much memory costs one file, never the server.
+Each worker is a fresh interpreter with its own pipe and its own thread in the parent. No
+lock is shared between processes, so the death of one, at whatever moment, is only the end
+of its pipe. Nothing is forked out of the threaded parent, and its main program is not
+imported again by the children.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import count, islice
+from multiprocessing.connection import Connection, Pipe
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from errors import LibraryError, WorkerCrashedError, WorkerTimeoutError
+from worker_process import TIMEOUT
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+DEFAULT_BATCH_SIZE: Final = 16
+_BATCH_TIMEOUT_FILES: Final = 3  # a batch may take as long as this many of its slowest files
+_START_TIMEOUT_S: Final = 60.0
+_EXIT_TIMEOUT_S: Final = 5.0
+_BOOT: Final = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from worker_process import serve_jobs
+serve_jobs(*map(int, sys.argv[2:]))
+"""
+
+log = logging.getLogger(__name__)
+
+
+class Priority(IntEnum):
+    """Which job a free worker takes first; what runs is not interrupted."""
+
+    VIEW = 0  # a person is waiting
+    WORK = 1  # an operation is under way
+    AHEAD = 2  # nobody has asked yet
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFailure:
+    """Why one item of a batch has no result, as a sentence."""
+
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A call on its way through the pool."""
+
+    payload: bytes
+    timeout_s: float
+    future: Future[Any] = field(default_factory=Future)
+
+
+class WorkerPool:
+    """`workers` child processes, each started when it is first needed. Thread-safe.
+
+    memory_mb: address space that a worker may add to what the bare interpreter takes.
+    file_timeout_s: how long a call may run when it names no time of its own. Waiting for
+        a free worker does not count.
+    """
+
+    def __init__(self, *, workers: int, memory_mb: int, file_timeout_s: float) -> None:
+        self.workers = workers
+        self.file_timeout_s = file_timeout_s
+        self._queue = _JobQueue()
+        self._workers = [_Worker(self._queue, memory_mb) for _ in range(workers)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(
+        self,
+        function: Callable[..., B],
+        *args: object,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.VIEW,
+    ) -> B:
+        """The result of `function(*args)` in a worker; function, args and result are pickled.
+
+        Raises `WorkerTimeoutError`, `WorkerCrashedError`, what the function raised, or
+        `CancelledError` when the pool is closed meanwhile. Interrupting the caller
+        (Ctrl-C) ends the call as well.
+        """
+        job = self._start(function, args, timeout_s, priority)
+        try:
+            result: B = job.future.result()
+        finally:
+            self._stop(job)
+        return result
+
+    def submit(
+        self,
+        function: Callable[..., B],
+        *args: object,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.WORK,
+    ) -> Future[B]:
+        """As `run`, without waiting. Cancelling the future helps only before it runs."""
+        return self._start(function, args, timeout_s, priority).future
+
+    def map_batches(
+        self,
+        function: Callable[[Sequence[A]], Sequence[B]],
+        items: Iterable[A],
+        *,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        priority: Priority = Priority.WORK,
+    ) -> Generator[tuple[A, B | WorkerFailure], None, None]:
+        """Each item, in order, with what `function([item, …])` gave for it.
+
+        At most two batches a worker are under way, so neither the items nor the results
+        pile up. A batch that raises, crashes its worker or takes too long is repeated item
+        by item, so that only the guilty item gets a `WorkerFailure`. Closing the generator
+        ends what is under way; closing the pool raises `CancelledError` here.
+        """
+        source = iter(items)
+        under_way: deque[tuple[list[A], _Job]] = deque()
+
+        def fill() -> None:
+            while len(under_way) < 2 * self.workers and (batch := list(islice(source, batch_size))):
+                under_way.append((batch, self._start_batch(function, batch, priority)))
+
+        try:
+            fill()
+            while under_way:
+                batch, job = under_way[0]
+                results = _wait_for(job, len(batch))
+                under_way.popleft()
+                fill()  # before the caller takes its time over the results
+                if not isinstance(results, WorkerFailure):
+                    yield from zip(batch, results, strict=True)
+                elif len(batch) == 1:
+                    yield batch[0], results
+                else:
+                    log.info("repeating a batch of %d singly: %s", len(batch), results.reason)
+                    singly = self._map_singly(function, batch, priority)
+                    yield from zip(batch, singly, strict=True)
+        finally:
+            for _, job in under_way:
+                self._stop(job)
+
+    def close(self) -> None:
+        """End every worker at once. Calls that wait or run are cancelled."""
+        self._queue.close()
+        for worker in self._workers:
+            worker.close()
+
+    def _map_singly(
+        self, function: Callable[[Sequence[A]], Sequence[B]], batch: Sequence[A], priority: Priority
+    ) -> list[B | WorkerFailure]:
+        jobs = [self._start_batch(function, [item], priority) for item in batch]
+        try:
+            answers = [_wait_for(job, 1) for job in jobs]
+        finally:
+            for job in jobs:
+                self._stop(job)
+        return [answer if isinstance(answer, WorkerFailure) else answer[0] for answer in answers]
+
+    def _start_batch(
+        self, function: Callable[[Sequence[A]], Sequence[B]], batch: Sequence[A], priority: Priority
+    ) -> _Job:
+        timeout_s = self.file_timeout_s * min(len(batch), _BATCH_TIMEOUT_FILES)
+        return self._start(function, (batch,), timeout_s, priority)
+
+    def _start(
+        self,
+        function: Callable[..., object],
+        args: tuple[object, ...],
+        timeout_s: float | None,
+        priority: Priority,
+    ) -> _Job:
+        payload = pickle.dumps((function, args), pickle.HIGHEST_PROTOCOL)
+        job = _Job(payload, self.file_timeout_s if timeout_s is None else timeout_s)
+        self._queue.put(job, priority)
+        return job
+
+    def _stop(self, job: _Job) -> None:
+        """Take back a job that nobody waits for; no effect on one that is done."""
+        if not job.future.done() and not job.future.cancel():
+            for worker in self._workers:
+                worker.stop(job)
+
+
+def _wait_for(job: _Job, length: int) -> list[Any] | WorkerFailure:
+    error = job.future.exception()
+    if isinstance(error, LibraryError):
+        return WorkerFailure(error.message)
+    if error is not None:
+        return WorkerFailure(f"Reading it failed ({type(error).__name__}: {error}).")
+    results: list[Any] = job.future.result()
+    if len(results) != length:
+        return WorkerFailure(f"The reader answered {len(results)} times for {length} files.")
+    return results
+
+
+class _JobQueue:
+    """The jobs that wait: by priority, then in the order they came."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._jobs: list[tuple[Priority, int, _Job]] = []
+        self._sequence = count()
+        self._closed = False
+
+    def put(self, job: _Job, priority: Priority) -> None:
+        with self._condition:
+            if self._closed:
+                raise CancelledError("the pool of workers is closed")
+            heapq.heappush(self._jobs, (priority, next(self._sequence), job))
+            self._condition.notify()
+
+    def take(self) -> _Job | None:
+        """The next job that is still wanted; None once the queue is closed."""
+        with self._condition:
+            while not self._closed:
+                while self._jobs:
+                    job = heapq.heappop(self._jobs)[2]
+                    if job.future.set_running_or_notify_cancel():
+                        return job
+                self._condition.wait()
+            return None
+
+    def close(self) -> None:
+        with self._condition:
+            self._closed = True
+            for _, _, job in self._jobs:
+                job.future.cancel()
+            self._jobs.clear()
+            self._condition.notify_all()
+
+
+class _Worker:
+    """A thread of the parent, and the child process that it keeps, feeds and replaces.
+
+    The thread lives as long as the pool: the kernel ends a child when the *thread* that
+    started it ends (PR_SET_PDEATHSIG).
+    """
+
+    def __init__(self, queue: _JobQueue, memory_mb: int) -> None:
+        self._queue = queue
+        self._memory_mb = memory_mb
+        self._lock = threading.Lock()  # over those below, so that a kill hits its job only
+        self._child: _Child | None = None
+        self._job: _Job | None = None
+        self._stopped = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="media-worker", daemon=True)
+        self._thread.start()
+
+    def stop(self, job: _Job) -> None:
+        """End the child if it is at this job."""
+        with self._lock:
+            if self._job is job:
+                self._stopped = True
+                if self._child is not None:
+                    self._child.process.kill()
+
+    def close(self) -> None:
+        """End the child and the thread. The queue is closed already."""
+        with self._lock:
+            self._closed = self._stopped = True
+            if self._child is not None:
+                self._child.process.kill()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (job := self._queue.take()) is not None:
+            with self._lock:
+                self._job, self._stopped = job, self._closed
+            spoiled = False
+            try:
+                answer = self._perform(job)
+            except Exception as error:  # an answer that does not unpickle must not end the thread
+                answer, spoiled = error, True
+            with self._lock:
+                self._job = None
+                stopped = self._stopped
+            if stopped or spoiled or isinstance(answer, WorkerTimeoutError | WorkerCrashedError):
+                self._discard_child()
+            if stopped:
+                job.future.set_exception(CancelledError())
+            elif isinstance(answer, BaseException):
+                job.future.set_exception(answer)
+            else:
+                job.future.set_result(answer[0])
+        self._discard_child()
+
+    def _perform(self, job: _Job) -> tuple[Any] | BaseException:
+        """The result as a tuple of one, or the error that takes its place."""
+        try:
+            connection = self._ready_child().connection
+            connection.send_bytes(TIMEOUT.pack(job.timeout_s) + job.payload)
+            if not connection.poll(job.timeout_s):
+                return WorkerTimeoutError(f"Reading it took longer than {job.timeout_s:g} s.")
+            good, value = pickle.loads(connection.recv_bytes())  # noqa: S301  our own child
+        except (EOFError, OSError):
+            return WorkerCrashedError(self._cause_of_death())
+        if good:
+            return (value,)
+        if isinstance(value, MemoryError):
+            return WorkerCrashedError("Reading it needs more memory than a worker may have.")
+        error: BaseException = value
+        return error
+
+    def _ready_child(self) -> _Child:
+        """The child, started if there is none or if it died while it had nothing to do."""
+        if self._child is not None and self._child.process.poll() is not None:
+            self._discard_child()
+        if self._child is None:
+            child = _start_child(self._memory_mb)
+            with self._lock:
+                self._child = child
+                if self._stopped:
+                    child.process.kill()
+            if not child.connection.poll(_START_TIMEOUT_S):
+                child.process.kill()
+            child.connection.recv_bytes()
+        return self._child
+
+    def _cause_of_death(self) -> str:
+        if self._child is None:
+            return "A worker process could not be started."
+        try:
+            status = self._child.process.wait(_EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return "Reading it broke the connection to its worker."
+        if status >= 0:
+            return f"Reading it ended its worker (exit status {status})."
+        if -status == signal.SIGXCPU:
+            return "Reading it took too much processor time."
+        return f"Reading it crashed its worker ({signal.Signals(-status).name})."
+
+    def _discard_child(self) -> None:
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.process.kill()
+            child.process.wait()
+            child.connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    process: subprocess.Popen[bytes]
+    connection: Connection
+
+
+def _start_child(memory_mb: int) -> _Child:
+    """A fresh interpreter at the other end of a pipe; it says one word when it is ready."""
+    ours, theirs = Pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603  our own interpreter, no shell
+            [
+                sys.executable,
+                "-c",
+                _BOOT,
+                json.dumps(sys.path),
+                *map(str, (theirs.fileno(), os.getpid(), memory_mb)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # the parent's may have to be nothing but JSON
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "MALLOC_ARENA_MAX": "2"},  # else each decoder thread reserves 64 MB
+            process_group=0,  # Ctrl-C in the terminal is for the parent alone
+        )
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return _Child(process, ours)
