@@ -1,0 +1,292 @@
+"""From a picture file to two small WebP pictures: upright, sRGB, on white, first frame only.
+
+Runs inside a worker process: the bytes are foreign, and decoders crash. Pillow decodes;
+HEIC comes by pillow-heif.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import BinaryIO, Final
+
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+
+from errors import PictureError
+from media_types import MEDIA_TYPES
+
+MAX_PIXELS: Final = 300_000_000
+"""What a header may announce. The largest cameras and stitched panoramas stay below."""
+MAX_DECODED_BYTES: Final = 640_000_000
+"""What the decoded picture may take (a JPEG: at the reduced size it is decoded at)."""
+GRID_MAX_RATIO: Final = 3
+"""A grid picture is at most this many times as long as it is wide; the cell crops it anyway."""
+
+_BLANK_SHARE: Final = 0.98
+_QUALITY: Final = 82
+_EFFORT: Final = 2  # WebP method: twice as fast as the default of 4, 2 % larger
+# Bytes a pixel takes at most on the way through `_to_plain_mode`; 4 for every other mode.
+_MODE_BYTES: Final = MappingProxyType(
+    {"1": 2, "L": 1, "P": 5, "PA": 8, "I;16": 3, "I;16L": 11, "I;16B": 11, "I": 12, "F": 8}
+)
+_ORIENTATION_TAG: Final = 0x0112
+_UPRIGHT: Final = MappingProxyType(
+    {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+)
+_INVERSE: Final = MappingProxyType({6: 8, 8: 6})  # the others undo themselves
+# What Pillow's decoders raise over malformed files, beside OSError for most of them.
+_DECODER_ERRORS: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    ArithmeticError,
+    LookupError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SmallPictures:
+    """WebP files. `grid` has its shorter side at grid_px, `view` its longer one at view_px."""
+
+    grid: bytes
+    view: bytes
+
+
+def draw_small_pictures(
+    path: str, file_type: str, orientation: int, grid_px: int, view_px: int
+) -> SmallPictures:
+    """Both small pictures of one file from one decoding; never enlarged.
+
+    file_type: a name in `MEDIA_TYPES`; only that format's decoder sees the bytes.
+    orientation: the EXIF value to apply. HEIC and AVIF carry their own in the container,
+        which counts instead; what an EXIF block in the file says never does.
+    A file that ends early is drawn as far as it goes.
+
+    Raises `PictureError` for what is no such picture, too large or wholly damaged, and
+    `OSError` for a file that cannot be opened or read.
+    """
+    with _open_regular_file(path) as file:
+        try:
+            base = _draw_base(file, file_type, orientation, grid_px, view_px)
+        except _DECODER_ERRORS as error:
+            file.seek(0)
+            base = _draw_damaged(file, file_type, orientation, grid_px, view_px, error)
+    view = _scale(base, min(1.0, view_px / max(base.size)))
+    # The view is a good source for the grid picture unless it is already narrower.
+    source = view if min(view.size) >= min(grid_px, *base.size) else base
+    grid = _crop_length(_scale(source, min(1.0, grid_px / min(source.size))))
+    return SmallPictures(grid=_encode(grid), view=_encode(view))
+
+
+@contextmanager
+def _open_regular_file(path: str) -> Iterator[BinaryIO]:
+    """Neither through a link nor waiting for a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise PictureError("It is not a regular file.")
+        yield file
+
+
+def _draw_base(
+    file: BinaryIO, file_type: str, orientation: int, grid_px: int, view_px: int
+) -> Image.Image:
+    """The first frame, upright, as RGB, large enough for both small pictures."""
+    with _open_picture(file, file_type) as picture:
+        picture.seek(0)
+        width, height = picture.size
+        factor = min(1.0, max(view_px / max(picture.size), grid_px / min(picture.size)))
+        target = (max(1, round(width * factor)), max(1, round(height * factor)))
+        picture.draft(picture.mode, target)
+        _check_size(picture)
+        own_orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
+        picture.load()
+        profile = picture.info.get("icc_profile")
+        scaled = _to_plain_mode(picture).resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    flat = _to_srgb_on_white(scaled, profile)
+    for step in _orientation_steps(file_type, own_orientation, orientation):
+        if step in _UPRIGHT:
+            flat = flat.transpose(_UPRIGHT[step])
+    return flat
+
+
+def _orientation_steps(file_type: str, own: int, wanted: int) -> tuple[int, ...]:
+    """The EXIF orientations to apply, in order, to what the decoder gave."""
+    if file_type == "heic":  # libheif has applied the container's rotation
+        return ()
+    if file_type == "avif":  # Pillow hands on the container's rotation as this tag
+        return (own,)
+    if file_type == "tiff":  # Pillow has applied the tag: undo it where it is not what counts
+        return () if own == wanted else (_INVERSE.get(own, own), wanted)
+    return (wanted,)
+
+
+def _draw_damaged(
+    file: BinaryIO, file_type: str, orientation: int, grid_px: int, view_px: int, cause: Exception
+) -> Image.Image:
+    """What there is of a file that does not decode to its end."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        base = _draw_base(file, file_type, orientation, grid_px, view_px)
+    except _DECODER_ERRORS as error:
+        raise PictureError(f"It cannot be decoded: {_words(error)}.") from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    # The part that is missing has one color; so has a picture of which next to nothing is left.
+    colors = base.resize((64, 64), Image.Resampling.NEAREST).getcolors(64 * 64)
+    if max(count for count, _ in colors or [(0, 0)]) > _BLANK_SHARE * 64 * 64:
+        raise PictureError(f"Nothing of it can be decoded: {_words(cause)}.") from cause
+    return base
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its bytes are not a picture of this kind"
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def _open_picture(file: BinaryIO, file_type: str) -> Image.Image:
+    if file_type not in MEDIA_TYPES:
+        raise PictureError(f"There is no decoder for {file_type} files.")
+    if file_type == "heic":
+        import pillow_heif  # late: it takes longer to load than most pictures to draw
+
+        pillow_heif.register_heif_opener(thumbnails=False)
+    Image.MAX_IMAGE_PIXELS = None  # `_check_size` is the limit, and no mere warning
+    picture = Image.open(file, formats=[MEDIA_TYPES[file_type].pillow_format])
+    if picture.width * picture.height > MAX_PIXELS:
+        raise PictureError(
+            f"It has {picture.width} × {picture.height} pixels; "
+            f"more than {MAX_PIXELS // 1_000_000} megapixels are not drawn."
+        )
+    return picture
+
+
+def _check_size(picture: Image.Image) -> None:
+    """Before decoding, and after `draft` has chosen the size of a JPEG."""
+    needed = picture.width * picture.height * _MODE_BYTES.get(picture.mode, 4)
+    if needed > MAX_DECODED_BYTES:
+        raise PictureError(
+            f"It has {picture.width} × {picture.height} pixels, "
+            f"which would take {needed // 1_000_000} MB of memory."
+        )
+
+
+def _to_plain_mode(picture: Image.Image) -> Image.Image:
+    """The picture in a mode that can be scaled: L, RGB, CMYK, LAB, or LA and RGBA."""
+    mode = picture.mode
+    if mode.startswith("I") or mode == "F":
+        return _to_8_bits(picture)
+    if mode in ("PA", "La", "RGBa") or (mode != "LA" and "transparency" in picture.info):
+        return picture.convert("RGBA")
+    if mode == "1":
+        return picture.convert("L")
+    if mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB"):
+        return picture.convert("RGB")
+    return picture
+
+
+def _to_8_bits(picture: Image.Image) -> Image.Image:
+    """Grayscale of 16 or 32 bits or of floats; Pillow's own conversion would clip it at 255.
+
+    The range is what the format holds; for 32 bits and floats, where hardly a file uses
+    it, the range that the picture uses.
+    """
+    if picture.mode == "I;16":
+        return picture.point(lambda value: value / 257, "L")
+    if picture.mode.startswith("I;16"):  # Pillow has no table look-up for the other byte order
+        return picture.convert("I").point(lambda value: value * (255 / 65535)).convert("L")
+    low, high = (float(value) for value in _extrema(picture))
+    low = min(low, 0.0)
+    ranges = (255.0, 65535.0) if picture.mode == "I" else (1.0, 255.0, 65535.0)
+    high = next((top for top in ranges if high <= top), high)
+    scale = 255.0 / (high - low)
+    return picture.convert("F").point(lambda value: value * scale - low * scale).convert("L")
+
+
+def _extrema(picture: Image.Image) -> tuple[float, float]:
+    low, high = picture.getextrema()
+    assert isinstance(low, int | float)
+    assert isinstance(high, int | float)
+    return low, high
+
+
+def _to_srgb_on_white(picture: Image.Image, profile: object) -> Image.Image:
+    alpha = picture.getchannel("A") if picture.mode in ("LA", "RGBA") else None
+    opaque = picture.convert(picture.mode[:-1]) if alpha is not None else picture
+    color = _to_srgb(opaque, profile)
+    if alpha is None:
+        return color
+    white = Image.new("RGB", color.size, "white")
+    white.paste(color, mask=alpha)
+    return white
+
+
+def _to_srgb(picture: Image.Image, profile: object) -> Image.Image:
+    """By the ICC profile where there is one that fits; a broken one is as good as none."""
+    if picture.mode == "LAB":
+        return _transform(picture, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+    if isinstance(profile, bytes) and profile:
+        try:
+            return _transform(picture, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            log.debug("an ICC profile does not fit its picture; it is ignored")
+    return picture.convert("RGB")
+
+
+def _transform(picture: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    transformed = ImageCms.profileToProfile(
+        picture,
+        profile,
+        ImageCms.createProfile("sRGB"),
+        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    assert transformed is not None
+    return transformed
+
+
+def _scale(picture: Image.Image, factor: float) -> Image.Image:
+    if factor >= 1:
+        return picture
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _crop_length(picture: Image.Image) -> Image.Image:
+    """The middle of a panorama: nobody sees its ends in a square cell."""
+    limit = min(picture.size) * GRID_MAX_RATIO
+    left, top = (max(0, length - limit) // 2 for length in picture.size)
+    right, bottom = (min(length, limit) for length in picture.size)
+    return picture.crop((left, top, left + right, top + bottom))
+
+
+def _encode(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=_QUALITY, method=_EFFORT)
+    return buffer.getvalue()
