@@ -1,0 +1,399 @@
+"""Rows of long operations: what runs, how far it came, what is left to resume.
+
+pending -> running -> completed, failed, cancelled or paused; the first three of these ends
+are final. A process that dies leaves its row *running* (or *pending*), which is how the next
+one finds it: see `list_interrupted`. A resumed operation finds what is left to do by looking
+at the rows, so nothing here says at which file it stopped.
+
+JSON in a row: `checkpoint_data` is {"parameters", "phase", "done", "total", "report"} (and
+"error_code" of one that failed); `performance_metrics` is {phase: {"files", "bytes",
+"seconds", "cache_hits", "files_per_s"}}. Times are ISO 8601 in UTC with microseconds.
+
+Functions take a connection and never commit.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from errors import InvalidRequestError, NotFoundError
+
+CHECKPOINT_FILES: Final = 100
+KEPT_DAYS: Final = 90
+
+
+class OperationType(StrEnum):
+    """What a long operation does."""
+
+    UPDATE_INDEX = "update_index"
+    REBUILD_DATABASE = "rebuild_database"
+    VERIFY_LIBRARY = "verify_library"
+    IMPORT_PHOTOS = "import_photos"
+    UPDATE_DATE = "update_date"
+    TRASH_PHOTOS = "trash_photos"
+    RESTORE_PHOTOS = "restore_photos"
+    UNDO_EDITS = "undo_edits"
+
+
+class OperationStatus(StrEnum):
+    """Where an operation stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in _FINAL
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a living process has it, or a dead one left it."""
+        return self in (OperationStatus.PENDING, OperationStatus.RUNNING)
+
+
+_FINAL: Final = frozenset(
+    {OperationStatus.COMPLETED, OperationStatus.FAILED, OperationStatus.CANCELLED}
+)
+_NEXT: Final[Mapping[OperationStatus, frozenset[OperationStatus]]] = {
+    OperationStatus.PENDING: frozenset(
+        {
+            OperationStatus.RUNNING,
+            OperationStatus.PAUSED,
+            OperationStatus.FAILED,
+            OperationStatus.CANCELLED,
+        }
+    ),
+    # To running again: the process that ran it died, and this one resumes it.
+    OperationStatus.RUNNING: _FINAL | {OperationStatus.RUNNING, OperationStatus.PAUSED},
+    OperationStatus.PAUSED: frozenset(
+        {OperationStatus.RUNNING, OperationStatus.FAILED, OperationStatus.CANCELLED}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row of `operation_state`; the JSON in it as dicts (see the module).
+
+    operation_type: an `OperationType`, or the word of an older app in a row it left.
+    """
+
+    operation_id: str
+    operation_type: str
+    status: OperationStatus
+    started_at: str
+    updated_at: str
+    checkpoint: dict[str, Any]
+    metrics: dict[str, Any]
+    error_message: str | None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        parameters = self.checkpoint.get("parameters")
+        return parameters if isinstance(parameters, dict) else {}
+
+
+def new_operation_id() -> str:
+    """An id nobody else gives, nor can guess: 32 hex digits. Rows are sorted by their times."""
+    return uuid.uuid4().hex
+
+
+def create_operation(
+    connection: sqlite3.Connection,
+    operation_type: OperationType,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    operation_id: str | None = None,
+) -> Operation:
+    """A new operation, pending. `parameters` must fit into JSON: a resume needs them again."""
+    chosen_id = operation_id or new_operation_id()
+    checkpoint = CheckpointHelper(chosen_id, parameters).as_dict()
+    now = _now()
+    connection.execute(
+        "INSERT INTO operation_state (operation_id, operation_type, status, started_at,"
+        " updated_at, checkpoint_data, performance_metrics) VALUES (?, ?, ?, ?, ?, ?, '{}')",
+        (
+            chosen_id,
+            operation_type.value,
+            OperationStatus.PENDING.value,
+            now,
+            now,
+            json.dumps(checkpoint),
+        ),
+    )
+    return get_operation(connection, chosen_id)
+
+
+def get_operation(connection: sqlite3.Connection, operation_id: str) -> Operation:
+    """One operation. Raises `NotFoundError`."""
+    row = connection.execute(
+        "SELECT * FROM operation_state WHERE operation_id = ?", (operation_id,)
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"There is no operation {operation_id}.")
+    return _from_row(row)
+
+
+def list_operations(connection: sqlite3.Connection, limit: int = 50) -> list[Operation]:
+    """The latest operations, the last one started first."""
+    rows = connection.execute(
+        "SELECT * FROM operation_state ORDER BY started_at DESC, rowid DESC LIMIT ?",
+        (max(0, limit),),
+    )
+    return [_from_row(row) for row in rows]
+
+
+def list_interrupted(
+    connection: sqlite3.Connection, *, live_id: str | None = None
+) -> list[Operation]:
+    """Operations to offer for resume, the last one started first.
+
+    Those are the paused ones, and the pending and running ones that no living process has.
+    Only one process writes to a library, so all but `live_id`, the one it runs itself.
+    """
+    rows = connection.execute(
+        "SELECT * FROM operation_state WHERE status IN (?, ?, ?) AND operation_id IS NOT ?"
+        " ORDER BY started_at DESC, rowid DESC",
+        (
+            OperationStatus.PENDING.value,
+            OperationStatus.RUNNING.value,
+            OperationStatus.PAUSED.value,
+            live_id,
+        ),
+    )
+    return [_from_row(row) for row in rows]
+
+
+def pause_interrupted(connection: sqlite3.Connection) -> int:
+    """Make what a dead process left pending or running *paused*; how many.
+
+    For the process that has just taken the library's lock, before it starts anything.
+    """
+    cursor = connection.execute(
+        "UPDATE operation_state SET status = ?, updated_at = ? WHERE status IN (?, ?)",
+        (
+            OperationStatus.PAUSED.value,
+            _now(),
+            OperationStatus.PENDING.value,
+            OperationStatus.RUNNING.value,
+        ),
+    )
+    return cursor.rowcount
+
+
+def supersede(connection: sqlite3.Connection, operation_type: OperationType) -> int:
+    """Cancel the paused ones of this type, whose work another has done since; how many."""
+    cursor = connection.execute(
+        "UPDATE operation_state SET status = ?, updated_at = ?"
+        " WHERE status = ? AND operation_type = ?",
+        (
+            OperationStatus.CANCELLED.value,
+            _now(),
+            OperationStatus.PAUSED.value,
+            operation_type.value,
+        ),
+    )
+    return cursor.rowcount
+
+
+def set_status(
+    connection: sqlite3.Connection,
+    operation_id: str,
+    status: OperationStatus,
+    error_message: str | None = None,
+) -> None:
+    """Bring an operation to `status`; `error_message` replaces the one in the row.
+
+    Raises `NotFoundError`, and `InvalidRequestError` where it cannot go there: what has ended
+    stays so.
+    """
+    before = get_operation(connection, operation_id).status
+    if status not in _NEXT.get(before, frozenset()):
+        raise InvalidRequestError(
+            f"Operation {operation_id} is {before.value} and cannot become {status.value}."
+        )
+    connection.execute(
+        "UPDATE operation_state SET status = ?, error_message = ?, updated_at = ?"
+        " WHERE operation_id = ?",
+        (status.value, error_message, _now(), operation_id),
+    )
+
+
+def save_checkpoint(
+    connection: sqlite3.Connection,
+    operation_id: str,
+    checkpoint: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+) -> None:
+    """Write how far an operation is, in the transaction of the rows it is about.
+
+    Raises `NotFoundError`, and `InvalidRequestError` for an operation that has ended.
+    """
+    status = get_operation(connection, operation_id).status
+    if status.is_final:
+        raise InvalidRequestError(f"Operation {operation_id} has ended: it is {status.value}.")
+    connection.execute(
+        "UPDATE operation_state SET checkpoint_data = ?, performance_metrics = ?, updated_at = ?"
+        " WHERE operation_id = ?",
+        (json.dumps(checkpoint), json.dumps(metrics), _now(), operation_id),
+    )
+
+
+def cleanup_operations(connection: sqlite3.Connection, older_than_days: float = KEPT_DAYS) -> int:
+    """Remove operations that ended longer ago than that; how many.
+
+    What can still be resumed stays, however old.
+    """
+    until = datetime.now(UTC) - timedelta(days=older_than_days)
+    cursor = connection.execute(
+        "DELETE FROM operation_state WHERE status IN (?, ?, ?) AND updated_at < ?",
+        (*sorted(status.value for status in _FINAL), _format(until)),
+    )
+    return cursor.rowcount
+
+
+@dataclass(slots=True)
+class _PhaseMetrics:
+    """What one phase did; `seconds` of its runs that are over."""
+
+    files: int = 0
+    bytes: int = 0
+    cache_hits: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class CheckpointHelper:
+    """How far an operation is and how fast, kept by the deed and saved with its rows.
+
+    Belongs to the deed's thread. `report` is what the checkpoint says of the result, None
+    until there is one.
+    """
+
+    operation_id: str
+    parameters: Mapping[str, Any] | None = None
+    phase: str = ""
+    done: int = 0
+    total: int | None = None
+    report: Mapping[str, Any] | None = None
+    clock: Callable[[], float] = time.monotonic
+    _phases: dict[str, _PhaseMetrics] = field(default_factory=dict, init=False)
+    _phase_began: float = field(default=0.0, init=False)
+    _unsaved: int = field(default=0, init=False)
+
+    def begin_phase(self, name: str, total: int | None = None) -> None:
+        """Begin a phase of `total` files (None: not known); a phase begun again counts on."""
+        self.end_phase()
+        self.phase, self.done, self.total = name, 0, total
+        self._phases.setdefault(name, _PhaseMetrics())
+        self._phase_began = self.clock()
+
+    def advance(self, files: int, bytes: int = 0, cache_hits: int = 0) -> None:  # noqa: A002 - the name of the metric
+        """Count work of this phase. Raises `ValueError` before the first `begin_phase`."""
+        if not self.phase:
+            raise ValueError("No phase was begun.")
+        self.done += files
+        self._unsaved += files
+        metrics = self._phases[self.phase]
+        metrics.files += files
+        metrics.bytes += bytes
+        metrics.cache_hits += cache_hits
+
+    def end_phase(self) -> None:
+        """Stop the clock of the phase; its name and counts stay."""
+        if self.phase:
+            now = self.clock()
+            self._phases[self.phase].seconds += now - self._phase_began
+            self._phase_began = now
+
+    @property
+    def due(self) -> bool:
+        """Whether so many files were done since the last `save` that it is time for one."""
+        return self._unsaved >= CHECKPOINT_FILES
+
+    def save(self, connection: sqlite3.Connection) -> None:
+        """Write checkpoint and metrics in the caller's transaction.
+
+        If that rolls back, the next save writes the same and more.
+        """
+        save_checkpoint(connection, self.operation_id, self.as_dict(), self.metrics())
+        self._unsaved = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """What goes into `checkpoint_data`."""
+        return {
+            "parameters": dict(self.parameters or {}),
+            "phase": self.phase,
+            "done": self.done,
+            "total": self.total,
+            "report": None if self.report is None else dict(self.report),
+        }
+
+    def metrics(self) -> dict[str, dict[str, int | float]]:
+        """What goes into `performance_metrics`: counts and seconds of each phase until now."""
+        running_s = self.clock() - self._phase_began
+        return {
+            name: _describe(phase, running_s if name == self.phase else 0.0)
+            for name, phase in self._phases.items()
+        }
+
+
+def _describe(phase: _PhaseMetrics, running_s: float) -> dict[str, int | float]:
+    seconds = phase.seconds + running_s
+    return {
+        "files": phase.files,
+        "bytes": phase.bytes,
+        "seconds": round(seconds, 3),
+        "cache_hits": phase.cache_hits,
+        "files_per_s": round(phase.files / seconds, 2) if seconds > 0 else 0.0,
+    }
+
+
+def _from_row(row: sqlite3.Row) -> Operation:
+    return Operation(
+        operation_id=row["operation_id"],
+        operation_type=row["operation_type"],
+        status=_parse_status(row["status"]),
+        started_at=row["started_at"],
+        updated_at=row["updated_at"],
+        checkpoint=_parse_object(row["checkpoint_data"]),
+        metrics=_parse_object(row["performance_metrics"]),
+        error_message=row["error_message"],
+    )
+
+
+def _parse_status(word: str) -> OperationStatus:
+    """The status in a row; a word that only an older app knew is of something long over."""
+    try:
+        return OperationStatus(word)
+    except ValueError:
+        return OperationStatus.FAILED
+
+
+def _parse_object(text: str | None) -> dict[str, Any]:
+    """A JSON object; rows of an older app may hold none, or something else."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _now() -> str:
+    return _format(datetime.now(UTC))
+
+
+def _format(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
