@@ -1,0 +1,155 @@
+"""The one way from files to rows: read each in a worker, and say what its row holds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from catalog import PhotoRecord
+from errors import FileProblem
+from exiftool_process import ExifTool
+from file_operations import (
+    KnownHashes,
+    PictureReading,
+    ReadRequest,
+    extract_metadata_batch,
+    read_pictures,
+)
+from hash_cache import HashCache
+from index_plan import PhotoFile
+from media_workers import WorkerFailure, WorkerPool
+from metadata import READER_VERSION, Facts
+
+BATCH_FILES: Final = 100
+WORKER_BATCH_FILES: Final = 20
+
+UNSETTLED_VERSION: Final = 0
+"""`reader_version` of a row that ExifTool should have been asked about, had it been there: it is
+read again once ExifTool is."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """What one file says: a record, or a problem.
+
+    `keep_row`: the trouble is the disk's, not the file's, so a row that stands at its path stays.
+    """
+
+    file: PhotoFile
+    record: PhotoRecord | None
+    problem: FileProblem | None = None
+    keep_row: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileIndexer:
+    """Reads files of the library at `root` into records; what it is unsure of, ExifTool reads."""
+
+    root: Path
+    pool: WorkerPool
+    exiftool: ExifTool | None
+    cache: HashCache
+
+    def index_files(self, files: Sequence[PhotoFile]) -> Iterator[IndexedFile]:
+        """The one way from files to rows: read each, in a worker, and say what its row holds."""
+        results = self.pool.map_batches(
+            read_pictures,
+            [self._request(file) for file in files],
+            batch_size=WORKER_BATCH_FILES,
+        )
+        pairs = zip(files, (result for _, result in results), strict=True)
+        while batch := list(itertools.islice(pairs, BATCH_FILES)):
+            yield from self._read_batch(batch)
+
+    def _request(self, file: PhotoFile) -> ReadRequest:
+        stat = file.stat
+        hashes = self.cache.get(stat.path, stat.mtime_ns, stat.size, stat.ctime_ns)
+        sidecar = str(self.root / file.sidecar.path) if file.sidecar else None
+        stamps = (stat.size, stat.mtime_ns, stat.ctime_ns)
+        known = KnownHashes(hashes.content_hash, hashes.media_hash, stamps) if hashes else None
+        return str(self.root / stat.path), sidecar, known
+
+    def _read_batch(
+        self, batch: Sequence[tuple[PhotoFile, PictureReading | WorkerFailure]]
+    ) -> Iterator[IndexedFile]:
+        readings = [reading for _, reading in batch if isinstance(reading, PictureReading)]
+        failures: list[FileProblem] = []
+        facts = extract_metadata_batch(
+            [reading.path for reading in readings],
+            exiftool=self.exiftool,
+            readings=readings,
+            problems=failures,
+        )
+        reasons = {failure.path: failure.reason for failure in failures}
+        for file, reading in batch:
+            if isinstance(reading, WorkerFailure):
+                problem = FileProblem(file.path, reading.reason)
+                yield IndexedFile(file, None, problem, keep_row=True)
+            else:
+                yield self._index_file(
+                    file, reading, facts[reading.path], reasons.get(reading.path)
+                )
+
+    def _index_file(
+        self,
+        file: PhotoFile,
+        reading: PictureReading,
+        facts: Facts | FileProblem,
+        failure: str | None,
+    ) -> IndexedFile:
+        """The outcome of one file; `failure` is what ExifTool stumbled over, if it did."""
+        if isinstance(facts, FileProblem) or reading.content_hash is None:
+            reason = facts.reason if isinstance(facts, FileProblem) else reading.problem or ""
+            problem = FileProblem(file.path, reason)
+            return IndexedFile(file, None, problem, keep_row=reading.transient)
+        reason = " ".join(filter(None, (reading.problem, failure)))
+        unsettled = reading.unsure is not None and self.exiftool is None
+        record = _make_record(
+            file, reading, facts, UNSETTLED_VERSION if unsettled else READER_VERSION
+        )
+        return IndexedFile(file, record, FileProblem(file.path, reason) if reason else None)
+
+    @property
+    def settled_versions(self) -> frozenset[int]:
+        """The `reader_version`s of rows that need no second look."""
+        if self.exiftool is None:
+            return frozenset({READER_VERSION, UNSETTLED_VERSION})
+        return frozenset({READER_VERSION})
+
+
+def _make_record(
+    file: PhotoFile, reading: PictureReading, facts: Facts, reader_version: int
+) -> PhotoRecord:
+    """The row of a file: what was read of the very bytes that were hashed."""
+    stat = reading.stat or file.stat
+    assert reading.content_hash is not None
+    assert reading.media_hash is not None
+    assert reading.file_type is not None
+    return PhotoRecord(
+        original_filename=file.path.rpartition("/")[2],
+        current_path=file.path,
+        date_taken=facts.date_taken,
+        content_hash=reading.content_hash,
+        file_size=stat.size,
+        file_type=reading.file_type,
+        width=facts.width,
+        height=facts.height,
+        rating=facts.rating,
+        media_hash=reading.media_hash,
+        orientation=facts.orientation,
+        mtime_ns=stat.mtime_ns,
+        ctime_ns=stat.ctime_ns,
+        inode=stat.inode,
+        date_source=facts.date_source,
+        utc_offset=facts.utc_offset,
+        duration_s=facts.duration_s,
+        camera=facts.camera,
+        kept_in=facts.rating_in,
+        sidecar_path=file.sidecar.path if file.sidecar else None,
+        sidecar_mtime_ns=file.sidecar.mtime_ns if file.sidecar else None,
+        sidecar_size=file.sidecar.size if file.sidecar else None,
+        reader_version=reader_version,
+    )

@@ -1,0 +1,196 @@
+"""Which row belongs to which file: the pure part of Update Index.
+
+`compare_files` tells apart what is unchanged, has moved and must be read; `assign_rows`
+gives the files that were read the rows of their pictures. Nothing here reads or writes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from catalog import KnownFile
+from file_operations import FileStat
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """A photo on disk with the sidecar that belongs to it."""
+
+    stat: FileStat
+    sidecar: FileStat | None
+
+    @property
+    def path(self) -> str:
+        return self.stat.path
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a walk found, held against the rows.
+
+    moved: rows whose file stands at another path now, told by inode, size, mtime and ctime.
+    to_read: new and changed files.
+    lost: rows, present until now, whose path is gone and that did not evidently move.
+    """
+
+    unchanged: list[KnownFile]
+    moved: list[tuple[KnownFile, PhotoFile]]
+    to_read: list[PhotoFile]
+    lost: list[KnownFile]
+
+
+def compare_files(
+    files: Iterable[PhotoFile],
+    known: Sequence[KnownFile],
+    *,
+    settled_versions: Collection[int],
+    unreadable_folders: Collection[str] = (),
+) -> Comparison:
+    """Hold the files of a walk against the known rows.
+
+    A row in a folder that could not be listed counts as unchanged: nobody saw it go.
+    """
+    present = {row.current_path: row for row in known if row.missing_since is None}
+    unchanged: list[KnownFile] = []
+    new: list[PhotoFile] = []
+    to_read: list[PhotoFile] = []
+    for file in files:
+        row = present.pop(file.path, None)
+        if row is None:
+            new.append(file)
+        elif _is_unchanged(file, row) and row.reader_version in settled_versions:
+            unchanged.append(row)
+        else:
+            to_read.append(file)
+    lost = {}
+    for row in present.values():
+        if _lies_in(row.current_path, unreadable_folders):
+            unchanged.append(row)
+        else:
+            lost[row.id] = row
+    missing = [row for row in known if row.missing_since is not None]
+    moved, unknown = _find_moved(new, [*lost.values(), *missing], settled_versions)
+    for row, _ in moved:
+        lost.pop(row.id, None)
+    return Comparison(unchanged, moved, to_read + unknown, list(lost.values()))
+
+
+def _is_unchanged(file: PhotoFile, row: KnownFile) -> bool:
+    stat = file.stat
+    return (
+        stat.size == row.file_size
+        and stat.mtime_ns == row.mtime_ns
+        and stat.ctime_ns == row.ctime_ns
+        and _sidecar_path(file) == row.sidecar_path
+        and _same_sidecar(file, row)
+    )
+
+
+def _sidecar_path(file: PhotoFile) -> str | None:
+    return file.sidecar.path if file.sidecar else None
+
+
+def _same_sidecar(file: PhotoFile, row: KnownFile) -> bool:
+    sidecar = file.sidecar
+    if sidecar is None:
+        return row.sidecar_path is None
+    return (sidecar.mtime_ns, sidecar.size) == (row.sidecar_mtime_ns, row.sidecar_size)
+
+
+def _lies_in(path: str, folders: Collection[str]) -> bool:
+    if not folders:
+        return False
+    parents = [path[:index] for index, letter in enumerate(path) if letter == "/"]
+    return "" in folders or any(parent in folders for parent in parents)
+
+
+def _find_moved(
+    new: Iterable[PhotoFile], gone: Iterable[KnownFile], settled_versions: Collection[int]
+) -> tuple[list[tuple[KnownFile, PhotoFile]], list[PhotoFile]]:
+    """New files that are the very file of a row that is gone, and those that are not.
+
+    The ctime must be the same: it stays when a folder is renamed, and changes when the file
+    itself is; then it is read, because an edit may have come before (one that keeps size and
+    mtime: `exiftool -P`).
+    """
+    by_file: dict[tuple[int, int, int, int], list[KnownFile]] = defaultdict(list)
+    for row in gone:
+        if row.reader_version in settled_versions:
+            by_file[row.inode, row.file_size, row.mtime_ns, row.ctime_ns].append(row)
+    moved: list[tuple[KnownFile, PhotoFile]] = []
+    unknown: list[PhotoFile] = []
+    for file in new:
+        stat = file.stat
+        rows = by_file[stat.inode, stat.size, stat.mtime_ns, stat.ctime_ns]
+        row_of_file = next((row for row in rows if _same_sidecar(file, row)), None)
+        if row_of_file is None:
+            unknown.append(file)
+        else:
+            rows.remove(row_of_file)
+            moved.append((row_of_file, file))
+    return moved, unknown
+
+
+def assign_rows(
+    pictures: Mapping[str, str], occupied: Mapping[str, KnownFile], gone: Sequence[KnownFile]
+) -> dict[str, KnownFile]:
+    """Give files that were read, as path to media hash, the rows of their pictures.
+
+    `occupied` are the rows that stand at read paths, `gone` those without a file. In this
+    order: same path and picture; then the same picture among the rows that are left (of
+    several: same file name, longest common path, lowest id); then the path.
+    """
+    rows = {
+        path: occupied[path]
+        for path, media_hash in pictures.items()
+        if path in occupied and occupied[path].media_hash == media_hash
+    }
+    taken = {row.id for row in rows.values()}
+    free: dict[str, list[KnownFile]] = defaultdict(list)
+    for row in (*gone, *occupied.values()):
+        if row.id not in taken:
+            free[row.media_hash].append(row)
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for path, media_hash in pictures.items():
+        if path not in rows and media_hash in free:
+            waiting[media_hash].append(path)
+    for media_hash, paths in waiting.items():
+        rows.update(_pair(paths, free[media_hash]))
+    taken = {row.id for row in rows.values()}
+    for path, row in occupied.items():
+        if path in pictures and path not in rows and row.id not in taken:
+            rows[path] = row
+    return rows
+
+
+def _pair(paths: Sequence[str], rows: Sequence[KnownFile]) -> dict[str, KnownFile]:
+    """Pair paths and rows of one picture, the likeliest pairs first."""
+    if len(paths) * len(rows) > 10_000:
+        # So many equal pictures (a folder of black frames) are told apart by their order.
+        return dict(
+            zip(sorted(paths), sorted(rows, key=lambda row: row.current_path), strict=False)
+        )
+    candidates = sorted(
+        ((_unlikeness(path, row), row.id, path, row) for path in paths for row in rows),
+        key=lambda candidate: candidate[:3],
+    )
+    pairs: dict[str, KnownFile] = {}
+    taken: set[int] = set()
+    for _, row_id, path, row in candidates:
+        if path not in pairs and row_id not in taken:
+            pairs[path] = row
+            taken.add(row_id)
+    return pairs
+
+
+def _unlikeness(path: str, row: KnownFile) -> tuple[bool, int]:
+    """Sorts the likeliest pair first: same file name, then the longest common path."""
+    parts, old_parts = path.split("/"), row.current_path.split("/")
+    common = 0
+    for part, old_part in zip(parts[:-1], old_parts[:-1], strict=False):
+        if part != old_part:
+            break
+        common += 1
+    return parts[-1] != old_parts[-1], -common

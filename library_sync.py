@@ -1,0 +1,414 @@
+"""Update Index: bring the rows to what lies on disk.
+
+Walk, compare, read what is new or changed, write. Nothing on disk is ever changed. Where
+rows can neither be lost nor change, each batch of files is one transaction of rows and
+checkpoint; otherwise hashes are kept in `hash_cache` as they come, and one transaction at
+the end lets each row follow its picture.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import catalog
+from catalog import KnownFile, PhotoRecord
+from db import Database
+from errors import BrakeError, FileProblem
+from exiftool_process import ExifTool
+from file_indexer import BATCH_FILES, FileIndexer, IndexedFile
+from file_operations import FolderScan, find_sidecars, scan_folder
+from hash_cache import HashCache, Hashes
+from index_plan import Comparison, PhotoFile, assign_rows, compare_files
+from media_workers import WorkerPool
+from operation_state import CheckpointHelper
+
+BRAKE_FILES: Final = 20
+BRAKE_SHARE: Final = 0.2
+
+
+class IndexObserver(Protocol):
+    """Who is told how far the index is, and may stop it; `OperationContext` is one."""
+
+    @property
+    def checkpoint(self) -> CheckpointHelper: ...
+
+    def report_progress(self, *, phase: str, done: int = 0, total: int | None = None) -> None: ...
+
+    def add_problem(self, problem: FileProblem) -> None: ...
+
+    def check(self) -> None:
+        """Raises where the person asked to pause or cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What an index found and did; `cache` as `CacheStatistics.as_dict()`, and `files_opened`."""
+
+    found: int
+    added: int
+    changed: int
+    moved: int
+    missing: int
+    unchanged: int
+    ignored: dict[str, int]
+    problems: list[FileProblem]
+    seconds: float
+    cache: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__ if name != "problems"} | {
+            "problems": [{"path": item.path, "reason": item.reason} for item in self.problems]
+        }
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of one run, on their way into the report."""
+
+    added: int = 0
+    changed: int = 0
+    moved: int = 0
+    missing: int = 0
+    unchanged: int = 0
+    opened: int = 0
+    problems: list[FileProblem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Indexer:
+    """The parts an index of one library needs.
+
+    markers: files that stand where the library is mounted; one that is gone stops the index.
+    skip: folders in the tree that are not the person's (the data folder).
+    """
+
+    root: Path
+    database: Database
+    pool: WorkerPool
+    exiftool: ExifTool | None
+    cache: HashCache
+    markers: tuple[Path, ...] = ()
+    skip: tuple[Path, ...] = ()
+
+    def update(
+        self, observer: IndexObserver, *, accept_missing: bool = False, dry_run: bool = False
+    ) -> IndexReport:
+        """Bring the rows to what lies on disk; `dry_run` only says what would change.
+
+        Raises `BrakeError` where so much vanished that the share is likelier gone than the
+        photos, unless `accept_missing`.
+        """
+        started = time.monotonic()
+        self.cache.reset_statistics()
+        observer.report_progress(phase="walk")
+        brake = _Brake(accept_missing)
+        brake.check_markers(self.markers)
+        scan = scan_folder(self.root, skip=self.skip)
+        brake.check_markers(self.markers)  # the share may have gone while we walked
+        observer.check()
+        run = _IndexRun(self, observer, scan, brake, dry_run=dry_run)
+        run.execute()
+        tally = run.tally
+        return IndexReport(
+            found=len(scan.files),
+            added=tally.added,
+            changed=tally.changed,
+            moved=tally.moved,
+            missing=tally.missing,
+            unchanged=tally.unchanged,
+            ignored=scan.ignored,
+            problems=tally.problems,
+            seconds=round(time.monotonic() - started, 3),
+            cache={**self.cache.statistics.as_dict(), "files_opened": tally.opened},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Brake:
+    """Stops an index before it takes a share that is not mounted for an emptied library."""
+
+    released: bool
+
+    def check_markers(self, markers: Sequence[Path]) -> None:
+        gone = next((marker for marker in markers if not marker.is_file()), None)
+        if gone is not None:
+            self._stop(f"{gone}, which marks the library, is not there. Is the disk mounted?")
+
+    def check_root(self, found: int, present: int) -> None:
+        if present and not found:
+            self._stop(f"The library is empty, where {present:,} photos were. Is the disk mounted?")
+
+    def check_vanished(self, vanished: int, present: int) -> None:
+        if vanished > BRAKE_FILES and vanished > BRAKE_SHARE * present:
+            self._stop(f"{vanished:,} of {present:,} photos vanished at once.")
+
+    def _stop(self, sentence: str) -> None:
+        if not self.released:
+            raise BrakeError(
+                f"{sentence} Nothing was changed. If that is what you want, accept the missing "
+                "photos: their rows are kept, and come back with the files."
+            )
+
+
+class _IndexRun:
+    """One run of `Indexer.update`: the walk is done, the rows are still as they were."""
+
+    def __init__(
+        self,
+        indexer: Indexer,
+        observer: IndexObserver,
+        scan: FolderScan,
+        brake: _Brake,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self.tally = _Tally()
+        self._reader = FileIndexer(indexer.root, indexer.pool, indexer.exiftool, indexer.cache)
+        self._cache = indexer.cache
+        self._markers = indexer.markers
+        self._database = indexer.database
+        self._observer = observer
+        self._scan = scan
+        self._brake = brake
+        self._dry_run = dry_run
+        self._started_at = _now()
+
+    def execute(self) -> None:
+        with self._database.reading() as connection:
+            known = catalog.list_known_files(connection)
+        present = sum(row.missing_since is None for row in known)
+        for problem in self._scan.problems:
+            self._add_problem(problem)
+        if not self._scan.problems:
+            self._brake.check_root(len(self._scan.files), present)
+        comparison = compare_files(
+            _join_sidecars(self._scan),
+            known,
+            settled_versions=self._reader.settled_versions,
+            unreadable_folders=self._scan.unreadable_folders,
+        )
+        # Files that are not read yet may be the lost ones at another place.
+        certainly_gone = len(comparison.lost) - len(comparison.to_read)
+        self._brake.check_vanished(certainly_gone, present)
+        self.tally.unchanged += len(comparison.unchanged)
+        for row in comparison.unchanged:
+            self._cache.count_row_hit(row.file_size)
+        known_paths = {row.current_path for row in known if row.missing_since is None}
+        only_new = not any(file.path in known_paths for file in comparison.to_read)
+        if len(known) == present and not comparison.lost and not comparison.moved and only_new:
+            self._add_as_they_come(comparison)
+        else:
+            self._follow_pictures(comparison, known, present)
+
+    # -- nothing lost, nothing changed: rows as they come ------------------------------------
+
+    def _add_as_they_come(self, comparison: Comparison) -> None:
+        batches = self._read(comparison.to_read)
+        for batch in batches:
+            records = [item.record for item in batch if item.record]
+            self.tally.added += len(records)
+            if self._dry_run:
+                continue
+            with self._database.transaction() as connection:
+                catalog.insert_photos(connection, records, self._started_at)
+                self._remember_hashes(connection, batch)
+                self._observer.checkpoint.save(connection)
+        if not self._dry_run:
+            with self._database.transaction() as connection:
+                catalog.replace_folders(connection, self._scan.folders)
+
+    # -- rows that follow their pictures -----------------------------------------------------
+
+    def _follow_pictures(
+        self, comparison: Comparison, known: Sequence[KnownFile], present: int
+    ) -> None:
+        moved = dict(self._move(comparison))
+        to_read = comparison.to_read + [
+            file for row, file in comparison.moved if row.id not in moved
+        ]
+        read: dict[str, IndexedFile] = {}
+        for batch in self._read(to_read):
+            read.update((item.file.path, item) for item in batch)
+            if not self._dry_run:
+                with self._database.transaction() as connection:
+                    self._remember_hashes(connection, batch)
+                    self._observer.checkpoint.save(connection)
+        self._brake.check_markers(self._markers)
+        self._observer.report_progress(phase="write", done=len(read), total=len(read))
+        plan = self._assign(read, moved, known)
+        self._brake.check_vanished(len(plan.missing), present)
+        self._count(plan, moved, known)
+        if self._dry_run:
+            return
+        with self._database.transaction() as connection:
+            catalog.mark_missing(connection, plan.missing, self._started_at)
+            catalog.update_photos(connection, {**moved, **plan.updated})
+            catalog.insert_photos(connection, plan.added, self._started_at)
+            catalog.replace_folders(connection, self._scan.folders)
+            if not self._scan.unreadable_folders:
+                self._cache.cleanup({file.path for file in self._scan.files}, connection)
+            self._observer.checkpoint.save(connection)
+
+    def _move(self, comparison: Comparison) -> Iterator[tuple[int, PhotoRecord]]:
+        """Records of rows whose file moved, without reading it.
+
+        Where the file's own name is what dates the photo, a new name may say something else;
+        such files are read.
+        """
+        with self._database.reading() as connection:
+            for row, file in comparison.moved:
+                photo = catalog.get_photo(connection, row.id)
+                if photo.date_source in ("filename", "none"):
+                    continue
+                names = PhotoRecord.__slots__
+                record = PhotoRecord(**{name: getattr(photo, name) for name in names})
+                yield (
+                    row.id,
+                    replace(
+                        record,
+                        original_filename=file.path.rpartition("/")[2],
+                        current_path=file.path,
+                        sidecar_path=file.sidecar.path if file.sidecar else None,
+                    ),
+                )
+                self._cache.count_row_hit(row.file_size)
+
+    def _assign(
+        self,
+        read: dict[str, IndexedFile],
+        moved: dict[int, PhotoRecord],
+        known: Sequence[KnownFile],
+    ) -> _WritePlan:
+        """Which rows take what was read, which are new, and which are without a file."""
+        on_disk = {file.path for file in self._scan.files}
+        kept = {item.file.path for item in read.values() if item.keep_row}
+        occupied, gone = {}, []
+        for row in known:
+            if row.id in moved:
+                continue
+            if row.missing_since is None and row.current_path in read:
+                if row.current_path not in kept:
+                    occupied[row.current_path] = row
+            elif row.missing_since is not None or self._is_gone(row.current_path, on_disk):
+                gone.append(row)
+        records = {path: item.record for path, item in read.items() if item.record}
+        rows = assign_rows(
+            {path: record.media_hash for path, record in records.items()}, occupied, gone
+        )
+        updated = {rows[path].id: record for path, record in records.items() if path in rows}
+        return _WritePlan(
+            updated=updated,
+            added=[record for path, record in records.items() if path not in rows],
+            missing=[
+                row.id
+                for row in (*gone, *occupied.values())
+                if row.id not in updated and row.missing_since is None
+            ],
+            kept=len(kept & {row.current_path for row in known if row.missing_since is None}),
+        )
+
+    def _is_gone(self, path: str, on_disk: set[str]) -> bool:
+        """Whether nobody stands at `path`, as far as the walk could see."""
+        if path in on_disk:
+            return False
+        folders = self._scan.unreadable_folders
+        return not any(folder == "" or path.startswith(f"{folder}/") for folder in folders)
+
+    def _count(
+        self, plan: _WritePlan, moved: dict[int, PhotoRecord], known: Sequence[KnownFile]
+    ) -> None:
+        before = {row.id: row for row in known}
+        tally = self.tally
+        tally.added += len(plan.added)
+        tally.missing += len(plan.missing)
+        tally.unchanged += plan.kept
+        for photo_id, record in {**moved, **plan.updated}.items():
+            row = before[photo_id]
+            if row.missing_since is not None:
+                tally.added += 1
+            elif record.current_path != row.current_path:
+                tally.moved += 1
+            elif _says_the_same(record, row):
+                tally.unchanged += 1
+            else:
+                tally.changed += 1
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _read(self, files: Sequence[PhotoFile]) -> Iterator[list[IndexedFile]]:
+        """Index files in batches of `BATCH_FILES`, telling the observer after each."""
+        checkpoint = self._observer.checkpoint
+        checkpoint.begin_phase("read", len(files))
+        done = hits_before = 0
+        self._observer.report_progress(phase="read", done=0, total=len(files))
+        indexed = self._reader.index_files(files)
+        while batch := list(itertools.islice(indexed, BATCH_FILES)):
+            for item in batch:
+                if item.problem:
+                    self._add_problem(item.problem)
+            done += len(batch)
+            self.tally.opened += len(batch)
+            statistics = self._cache.statistics
+            hits = statistics.memory_hits + statistics.database_hits
+            size = sum(item.file.stat.size for item in batch)
+            checkpoint.advance(len(batch), size, cache_hits=hits - hits_before)
+            hits_before = hits
+            yield batch
+            self._observer.report_progress(phase="read", done=done, total=len(files))
+            self._observer.check()
+
+    def _remember_hashes(self, connection: Any, batch: Sequence[IndexedFile]) -> None:
+        records = [item.record for item in batch if item.record]
+        self._cache.put_many(
+            [
+                (
+                    r.current_path,
+                    r.mtime_ns,
+                    r.file_size,
+                    r.ctime_ns,
+                    Hashes(r.content_hash, r.media_hash),
+                )
+                for r in records
+            ],
+            connection,
+        )
+
+    def _add_problem(self, problem: FileProblem) -> None:
+        self.tally.problems.append(problem)
+        self._observer.add_problem(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _WritePlan:
+    """What the one transaction at the end writes."""
+
+    updated: dict[int, PhotoRecord]
+    added: list[PhotoRecord]
+    missing: list[int]
+    kept: int
+
+
+def _says_the_same(record: PhotoRecord, row: KnownFile) -> bool:
+    """Whether only the file's stamps differ, as after `chmod` or `touch`."""
+    return record.content_hash == row.content_hash and (
+        record.sidecar_path,
+        record.sidecar_mtime_ns,
+        record.sidecar_size,
+    ) == (row.sidecar_path, row.sidecar_mtime_ns, row.sidecar_size)
+
+
+def _join_sidecars(scan: FolderScan) -> Iterator[PhotoFile]:
+    sidecars = find_sidecars([file.path for file in scan.files], scan.sidecars)
+    for file in scan.files:
+        path = sidecars.get(file.path)
+        yield PhotoFile(file, scan.sidecars[path] if path else None)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
