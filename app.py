@@ -1,0 +1,145 @@
+"""Joins the parts into a Flask application, and serves it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import waitress
+from flask import Flask
+from flask.typing import ResponseReturnValue
+
+from errors import BusyError, InvalidRequestError, LibraryError
+from library import Library, choose_library, open_library
+from settings import DEFAULT_HOST, DEFAULT_PORT, LOOPBACK_HOSTS, Settings, load_settings
+from web import common, grid, operations, photos
+
+SERVER_THREADS = 32
+CHANNEL_TIMEOUT_S = 60
+MAX_REQUEST_BYTES = 1 << 20
+
+
+def create_app(settings: Settings | None = None, *, library: Library | None = None) -> Flask:
+    """The application for a library: the one given, else the one of `settings`, else the default.
+
+    Raises a `LibraryError` where the library cannot be opened.
+    """
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_REQUEST_BYTES
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.extensions[common.EXTENSION] = library or _open(settings)
+    common.register(app)
+    for room in (grid, photos, operations):
+        app.register_blueprint(room.blueprint)
+    app.jinja_env.globals["picture_version"] = photos.picture_version
+    app.jinja_env.globals["month_title"] = grid.month_title
+
+    @app.get("/healthz")
+    def check_health() -> ResponseReturnValue:
+        with common.get_library().database.reading() as connection:
+            connection.execute("SELECT 1").fetchone()
+        return {"status": "ok"}
+
+    return app
+
+
+def _open(settings: Settings | None) -> Library:
+    library = open_library(settings or load_settings(choose_library()))
+    _index_at_start(library)
+    return library
+
+
+def _index_at_start(library: Library) -> None:
+    """Photos that came while nobody served are found without being asked for."""
+    try:
+        library.start_update_index()
+    except BusyError as error:
+        raise AssertionError("a library that was just opened runs nothing") from error
+
+
+def serve(settings: Settings) -> None:
+    """Serve a library until SIGTERM or Ctrl-C. Raises `LibraryError` where that cannot be."""
+    if settings.host not in LOOPBACK_HOSTS:
+        raise InvalidRequestError(
+            f"Lightkeep serves this machine only as yet: --host {settings.host} would open your "
+            f"photos to everyone who can reach it. Use --host {DEFAULT_HOST}."
+        )
+    listener = _listen(settings.host, settings.port)
+    try:
+        library = open_library(settings)
+    except BaseException:
+        listener.close()
+        raise
+    try:
+        app = create_app(library=library)
+        server = waitress.create_server(
+            app,
+            sockets=[listener],
+            threads=SERVER_THREADS,
+            channel_timeout=CHANNEL_TIMEOUT_S,
+            ident=None,
+        )
+        _index_at_start(library)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        sys.stdout.write(
+            f"Lightkeep shows {settings.library} at http://{host}:{settings.port}\n"
+            "Press Ctrl-C to stop.\n"
+        )
+        sys.stdout.flush()
+        _run_until_signal(server.run)
+    finally:
+        library.close()
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises `InvalidRequestError` where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise InvalidRequestError(
+            f"Port {port} on {host} cannot be used: {error.strerror}. Is Lightkeep running "
+            f"already? Another port: --port {port + 1 if port < 65535 else DEFAULT_PORT}"
+        ) from error
+    return listener
+
+
+def _run_until_signal(run: Callable[[], None]) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        run()
+    except (KeyboardInterrupt, SystemExit):
+        return
+
+
+def main(words: list[str]) -> int:
+    """`python3 app.py [LIBRARY]`, on the port of $LIGHTKEEP_PORT."""
+    port = os.environ.get("LIGHTKEEP_PORT", str(DEFAULT_PORT))
+    try:
+        library = Path(words[0]) if words else choose_library()
+        if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+            raise InvalidRequestError(f"LIGHTKEEP_PORT is no port: {port!r}.")
+        serve(load_settings(library, port=int(port)))
+    except LibraryError as error:
+        sys.stderr.write(f"lightkeep: {error.message}\n")
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,38 @@
+// The only place that fetches. Every answer that is not a success is an Error with the
+// sentence that the server gave.
+
+async function fetchChecked(url, options) {
+  const response = await fetch(url, options);
+  if (!response.ok) throw await errorOf(response);
+  return response;
+}
+
+async function errorOf(response) {
+  const type = response.headers.get("Content-Type") ?? "";
+  const message = type.startsWith("application/json")
+    ? (await response.json()).error?.message
+    : undefined;
+  const error = new Error(message ?? `The server answered ${response.status}.`);
+  error.status = response.status;
+  return error;
+}
+
+export async function fetchFragment(url, signal) {
+  const address = new URL(url, location.href);
+  address.searchParams.set("fragment", "1");
+  return (await fetchChecked(address, { signal })).text();
+}
+
+export async function getJson(url) {
+  return (await fetchChecked(url)).json();
+}
+
+export async function getText(url) {
+  return (await fetchChecked(url)).text();
+}
+
+export async function postJson(url, body) {
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetchChecked(url, { method: "POST", headers, body: JSON.stringify(body) });
+  return response.json();
+}

@@ -1,0 +1,123 @@
+// The bar of long work: follows it by events, or by asking where events are not to be had.
+
+import { getJson, getText, postJson } from "./api.js";
+
+const ASK_EVERY_MS = 2000;
+const DISMISSED_KEY = "lightkeep-dismissed-operation";
+
+export function startOperations(place) {
+  let following = null;
+
+  for (const form of document.querySelectorAll("form[data-start-operation]")) adopt(form);
+  const shown = place.querySelector("[data-operation]");
+  if (shown?.dataset.operation === sessionStorage.getItem(DISMISSED_KEY)) place.replaceChildren();
+  else if (shown) show(shown.dataset.operation).catch(lose);
+  else follow().catch(lose);
+
+  function adopt(form) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      form.closest("details")?.removeAttribute("open");
+      const data = new FormData(form);
+      const body = { type: data.get("type") };
+      if (data.get("accept_missing")) body.accept_missing = true;
+      try {
+        await show((await postJson("/api/operations", body)).operation_id);
+      } catch (error) {
+        if (error.status === 409) follow().catch(lose);
+        else say(error.message);
+      }
+    });
+  }
+
+  // What runs already, started by another tab, the terminal or the start of the program.
+  async function follow() {
+    const { operations } = await getJson("/api/operations");
+    const running = operations.find((operation) => ["pending", "running"].includes(operation.status));
+    if (running) show(running.operation_id);
+  }
+
+  async function show(id) {
+    following = id;
+    await render(id);
+    if (!place.querySelector("progress")) return;
+    const events = new EventSource(`/api/operations/${id}/events`);
+    events.onmessage = ({ data }) => update(JSON.parse(data), () => events.close()).catch(lose);
+    events.onerror = () => {
+      if (events.readyState !== EventSource.CLOSED) return;
+      ask(id).catch(lose);
+    };
+    addEventListener("pagehide", () => events.close());
+  }
+
+  async function ask(id) {
+    while (following === id && place.querySelector("progress")) {
+      await new Promise((done) => setTimeout(done, ASK_EVERY_MS));
+      await update(await getJson(`/api/operations/${id}`), () => {});
+    }
+  }
+
+  async function render(id) {
+    place.innerHTML = await getText(`/operations/${id}`);
+    for (const button of place.querySelectorAll("button[hidden]")) button.hidden = false;
+    for (const form of place.querySelectorAll("form[data-start-operation]")) adopt(form);
+    place.querySelector("[data-cancel]")?.addEventListener("click", (event) => {
+      event.target.disabled = true;
+      postJson(`/api/operations/${id}/cancel`, {}).catch((error) => say(error.message));
+    });
+    place.querySelector("[data-dismiss]")?.addEventListener("click", () => {
+      sessionStorage.setItem(DISMISSED_KEY, id);
+      place.replaceChildren();
+    });
+    place.querySelector("[data-reload]")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      location.reload();
+    });
+  }
+
+  async function update(operation, stop) {
+    if (!["pending", "running"].includes(operation.status)) {
+      stop();
+      following = null;
+      await render(operation.operation_id);
+      settle(operation);
+      return;
+    }
+    const bar = place.querySelector("progress");
+    if (!bar) return;
+    if (operation.total) {
+      bar.max = operation.total;
+      bar.value = operation.done;
+    }
+    place.querySelector("[data-progress-words]").textContent = words(operation);
+  }
+
+  function settle({ status, report, problem_count: problems }) {
+    if (status !== "completed") return;
+    const changes = report.added + report.changed + report.moved + report.missing;
+    // A page that showed nothing has nothing to lose; others are asked, and keep their place.
+    if (report.added && !document.querySelector(".month")) location.reload();
+    else if (!changes && !problems) setTimeout(() => place.replaceChildren(), 4000);
+  }
+
+  function lose() {
+    say("Lightkeep does not answer. Nothing is lost; load the page again when it is back.");
+  }
+
+  function say(sentence) {
+    const card = document.createElement("p");
+    card.className = "operation-card";
+    card.setAttribute("role", "alert");
+    card.textContent = sentence;
+    place.replaceChildren(card);
+  }
+}
+
+function words({ done, total, files_per_s: rate, seconds_left: left }) {
+  if (!total) return "looking through the folders";
+  const parts = [`${done.toLocaleString("en")} of ${total.toLocaleString("en")} files`];
+  if (rate >= 1) parts.push(`${Math.round(rate).toLocaleString("en")} a second`);
+  if (left >= 90) parts.push(`about ${Math.round(left / 60)} minutes left`);
+  else if (left > 1) parts.push(`about ${Math.round(left)} seconds left`);
+  return parts.join(" · ");
+}

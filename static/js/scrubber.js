@@ -1,0 +1,164 @@
+// Where in time the page is, and a way to any month: years at the edge, a list on a phone.
+
+const LONG_SCREENS = 6;
+
+export function startScrubber(scrubber, select, { months }) {
+  const sections = [...months.querySelectorAll(".month")];
+  if (!sections.length) return;
+  const title = document.querySelector("[data-month-title]");
+  const phone = matchMedia("(max-width: 640px)");
+  let frame = 0;
+
+  function currentSection() {
+    const line = 90;
+    let low = 0;
+    let high = sections.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (sections[middle].getBoundingClientRect().top <= line) low = middle;
+      else high = middle - 1;
+    }
+    return sections[low];
+  }
+
+  function follow() {
+    frame = 0;
+    const section = currentSection();
+    if (title) title.textContent = phone.matches ? section.dataset.title : "Lightkeep";
+    scrubber?.dispatchEvent(new CustomEvent("at", { detail: section }));
+  }
+
+  addEventListener("scroll", () => (frame ||= requestAnimationFrame(follow)), { passive: true });
+  addEventListener("resize", () => (frame ||= requestAnimationFrame(follow)));
+
+  if (select) {
+    select.hidden = false;
+    select.addEventListener("change", () => {
+      jump(document.getElementById(select.value));
+      select.value = "";
+    });
+  }
+  for (const link of document.querySelectorAll("[data-jump-link]"))
+    link.addEventListener("click", (event) => {
+      const section = document.getElementById(link.dataset.jumpLink);
+      if (!section) return;
+      event.preventDefault();
+      link.closest("details").open = false;
+      jump(section);
+    });
+  if (scrubber) startSlider(scrubber, months);
+  follow();
+}
+
+function jump(section) {
+  if (!section) return;
+  history.replaceState(history.state, "", `#${section.id}`);
+  section.scrollIntoView();
+}
+
+// Each year has an equal part of the bar; inside it the months' own heights say where.
+function startSlider(scrubber, months) {
+  const links = [...scrubber.querySelectorAll("a")];
+  const here = scrubber.querySelector("[data-here]");
+  const bubble = scrubber.querySelector("[data-bubble]");
+  const sections = [...months.querySelectorAll(".month")];
+  const years = links.map((link) => ({
+    link,
+    first: document.getElementById(link.dataset.first),
+    last: document.getElementById(link.dataset.last),
+  }));
+  let dragging = false;
+  let hideTimer = 0;
+
+  const toSection = (year) => sections.slice(sections.indexOf(year.first), sections.indexOf(year.last) + 1);
+  const span = (year) => {
+    const top = year.first.offsetTop;
+    return { top, height: year.last.offsetTop + year.last.offsetHeight - top };
+  };
+
+  scrubber.setAttribute("role", "group");
+  const slider = document.createElement("div");
+  Object.entries({
+    role: "slider",
+    tabindex: "0",
+    "aria-label": "Month",
+    "aria-orientation": "vertical",
+    "aria-valuemin": "1",
+    "aria-valuemax": String(sections.length),
+  }).forEach(([name, value]) => slider.setAttribute(name, value));
+  slider.className = "scrubber-here";
+  here.replaceWith(slider);
+
+  function markDense() {
+    scrubber.classList.toggle("dense", scrubber.clientHeight / links.length < 17);
+  }
+  markDense();
+  addEventListener("resize", markDense);
+
+  function show(section, y) {
+    slider.setAttribute("aria-valuenow", String(sections.indexOf(section) + 1));
+    slider.setAttribute("aria-valuetext", section.dataset.title);
+    // By transform: moving its place would lay the page out again with every scroll.
+    slider.style.transform = `translateY(${y}px)`;
+    bubble.style.transform = `translateY(calc(${y}px - 50%))`;
+    bubble.textContent = section.dataset.title;
+  }
+
+  function flash() {
+    bubble.hidden = false;
+    clearTimeout(hideTimer);
+    if (!dragging) hideTimer = setTimeout(() => (bubble.hidden = true), 900);
+  }
+
+  let moved = false;
+  scrubber.addEventListener("at", ({ detail: section }) => {
+    const year = years.find(({ first, last }) => section.offsetTop >= first.offsetTop && section.offsetTop <= last.offsetTop);
+    if (!year) return;
+    const { top, height } = span(year);
+    const part = Math.min(1, Math.max(0, (scrollY + 60 - top) / height));
+    const item = year.link.parentElement;
+    show(section, item.offsetTop + 9 + part * Math.max(0, item.offsetHeight - 1));
+    if (moved) flash();
+    moved = true;
+  });
+
+  function scrubTo(clientY) {
+    const y = clientY - scrubber.getBoundingClientRect().top;
+    const year = years.findLast(({ link }) => link.parentElement.offsetTop <= y) ?? years[0];
+    const item = year.link.parentElement;
+    const part = Math.min(1, Math.max(0, (y - item.offsetTop) / item.offsetHeight));
+    const list = toSection(year);
+    const { top, height } = span(year);
+    const target = list.findLast((section) => section.offsetTop <= top + part * height) ?? list[0];
+    // Months snap, but one that is many screens high is gone through.
+    const long = target.offsetHeight > LONG_SCREENS * innerHeight;
+    scrollTo({ top: (long ? top + part * height : target.offsetTop) - 56, behavior: "instant" });
+  }
+
+  scrubber.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    event.preventDefault();
+    dragging = true;
+    scrubber.setPointerCapture(event.pointerId);
+    const year = years.find(({ link }) => link === event.target);
+    if (year) jump(year.first);
+    else scrubTo(event.clientY);
+  });
+  scrubber.addEventListener("pointermove", (event) => {
+    if (dragging && (event.movementX || event.movementY)) scrubTo(event.clientY);
+  });
+  const end = () => {
+    dragging = false;
+    flash();
+  };
+  scrubber.addEventListener("pointerup", end);
+  scrubber.addEventListener("pointercancel", end);
+  scrubber.addEventListener("click", (event) => event.detail && event.preventDefault());
+  slider.addEventListener("keydown", (event) => {
+    const at = Number(slider.getAttribute("aria-valuenow")) - 1;
+    const target = { ArrowUp: at - 1, ArrowLeft: at - 1, ArrowDown: at + 1, ArrowRight: at + 1, PageUp: at - 12, PageDown: at + 12, Home: 0, End: sections.length - 1 }[event.key];
+    if (target === undefined) return;
+    event.preventDefault();
+    sections[Math.min(sections.length - 1, Math.max(0, target))].scrollIntoView();
+  });
+}

@@ -1,0 +1,157 @@
+// The viewer: the page of a photo in a dialog over the grid, with a way on and back.
+
+import { fetchFragment } from "./api.js";
+import { startZoom } from "./zoom.js";
+
+const SWIPE_PX = 60;
+const PANEL_KEY = "lightkeep-panel-closed";
+
+export function startViewer(dialog, sections) {
+  let opener = null;
+
+  document.addEventListener("click", (event) => {
+    const cell = event.target.closest?.(".cell a");
+    if (!cell || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    opener = cell;
+    history.pushState({ viewer: true }, "", cell.href);
+    open(cell.href, cell.querySelector("img"));
+  });
+
+  addEventListener("popstate", () => {
+    if (location.pathname.startsWith("/photo/")) open(location.href);
+    else if (dialog.open) dialog.close();
+  });
+  dialog.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    history.back();
+  });
+  dialog.addEventListener("close", async () => {
+    const page = dialog.querySelector("[data-photo]");
+    const cell = page && (await sections.findCell(page.dataset.photo, page.dataset.month));
+    dialog.replaceChildren();
+    const back = cell ?? (opener?.isConnected ? opener : null);
+    back?.scrollIntoView({ block: "nearest" });
+    back?.focus({ preventScroll: true });
+  });
+
+  const pages = startPages(dialog, (url) => {
+    history.replaceState({ viewer: true }, "", url);
+    open(url);
+  }, () => history.back());
+
+  async function open(url, thumbnail) {
+    if (!dialog.open) dialog.showModal();
+    await pages.load(url, thumbnail);
+  }
+}
+
+export function startViewerPage(place) {
+  startPages(place, (url) => location.assign(url), () => place.querySelector("[data-close]").click()).adopt();
+}
+
+function startPages(place, go, leave) {
+  let loading = null;
+
+  async function load(url, thumbnail) {
+    loading?.abort();
+    loading = new AbortController();
+    try {
+      place.innerHTML = await fetchFragment(url, loading.signal);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      const words = document.createElement("p");
+      words.className = "viewer-words";
+      words.textContent = error.message;
+      place.replaceChildren(words);
+      return;
+    }
+    adopt(thumbnail);
+  }
+
+  function adopt(thumbnail) {
+    place.classList.toggle("panel-closed", isPanelClosed());
+    const stage = place.querySelector("[data-stage]");
+    const picture = place.querySelector("[data-picture]");
+    const toggle = place.querySelector("[data-panel-toggle]");
+    toggle.hidden = false;
+    toggle.addEventListener("click", togglePanel);
+    place.querySelector("[data-close]").addEventListener("click", (event) => {
+      if (!place.matches("dialog")) return;
+      event.preventDefault();
+      leave();
+    });
+    for (const name of ["previous", "next"])
+      place.querySelector(`[data-${name}]`)?.addEventListener("click", (event) => {
+        event.preventDefault();
+        step(name);
+      });
+    if (place.matches("dialog")) place.querySelector("[data-photo]").focus({ preventScroll: true });
+    if (!picture) return;
+    picture.classList.add("fit");
+    // The small picture is there already: it stands in until the large one has come.
+    if (thumbnail?.naturalWidth && Math.abs(ratio(thumbnail) - picture.getAttribute("width") / picture.getAttribute("height")) < 0.02)
+      picture.style.backgroundImage = `url("${thumbnail.currentSrc}")`;
+    picture.addEventListener("load", () => (picture.style.backgroundImage = ""), { once: true });
+    picture.addEventListener("error", () => {
+      picture.hidden = true;
+      place.querySelector("[data-failed]").hidden = false;
+    });
+    const zoom = startZoom(stage, picture, { swipe, onDeep: showOriginal });
+    place.querySelector("[data-original]")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      showOriginal();
+      zoom.toNatural(Number(picture.getAttribute("width")));
+    });
+  }
+
+  const ratio = (image) => image.naturalWidth / image.naturalHeight;
+
+  function showOriginal() {
+    const link = place.querySelector("[data-original]");
+    const picture = place.querySelector("[data-picture]");
+    if (!link || !picture || picture.dataset.original) return;
+    picture.dataset.original = "1";
+    const original = new Image();
+    original.src = link.href;
+    original.decode().then(
+      () => (picture.src = original.src),
+      () => delete picture.dataset.original,
+    );
+  }
+
+  function swipe(x, y) {
+    if (Math.abs(x) > Math.abs(y) && Math.abs(x) > SWIPE_PX) step(x < 0 ? "next" : "previous");
+    else if (y > SWIPE_PX && Math.abs(y) > Math.abs(x)) leave();
+  }
+
+  function step(name) {
+    const link = place.querySelector(`[data-${name}]`);
+    if (link) go(link.href);
+  }
+
+  function togglePanel() {
+    const closed = !place.classList.contains("panel-closed");
+    place.classList.toggle("panel-closed", closed);
+    sessionStorage.setItem(PANEL_KEY, closed ? "1" : "0");
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const active = place.matches("dialog") ? place.open : true;
+    if (!active || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "ArrowRight") step("next");
+    else if (event.key === "ArrowLeft") step("previous");
+    else if (event.key === "i") togglePanel();
+    else if (event.key === "Escape" && !place.matches("dialog")) leave();
+    else return;
+    event.preventDefault();
+  });
+
+  return { load, adopt };
+}
+
+// Open beside the picture on a wide screen, closed on a phone, until the person says.
+function isPanelClosed() {
+  const said = sessionStorage.getItem(PANEL_KEY);
+  return said === null ? matchMedia("(max-width: 640px)").matches : said === "1";
+}

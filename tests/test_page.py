@@ -1,0 +1,539 @@
+"""The page in Chromium: what a person sees and does."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import waitress
+from axe_playwright_python.sync_playwright import Axe
+from pictures import make_jpeg
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+import catalog
+from app import create_app
+from catalog import PhotoRecord
+from library import Library, open_library
+from settings import load_settings
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+MOST_CELLS = 1500
+DAYS = range(1, 31)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of its own for what this user remembers."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        patch.setenv("HOME", str(home))
+        patch.delenv("XDG_STATE_HOME", raising=False)
+        yield home
+
+
+def _serve(library: Library) -> tuple[str, Callable[[], None]]:
+    server = waitress.create_server(create_app(library=library), host="127.0.0.1", port=0)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.close()
+        library.close()
+
+    return f"http://127.0.0.1:{server.effective_port}", stop
+
+
+def _index(library: Library) -> None:
+    assert library.runner.wait(library.start_update_index(), timeout=60).status == "completed"
+
+
+@pytest.fixture(scope="module")
+def site(home: Path) -> Iterator[str]:
+    """A library of 300 photos over 25 years, two of them undated and one that cannot be drawn."""
+    root = home / "photos"
+    for number in range(297):
+        year, month = 2000 + number // 12, 5 if number % 12 < 6 else 11
+        make_jpeg(
+            root / f"{year}/{number:03}.jpg",
+            number,
+            date=f"{year}:{month:02}:{number % 28 + 1:02} 12:00:00",
+            rating=5 if number % 50 == 0 else None,
+            size=(90, 60),
+        )
+    make_jpeg(root / "undated/<script>alert(1)<.jpg", 998)
+    make_jpeg(root / "undated/b.jpg", 999)
+    (root / "undated/broken.jpg").write_bytes((root / "undated/b.jpg").read_bytes()[:220])
+    library = open_library(load_settings(root))
+    _index(library)
+    url, stop = _serve(library)
+    yield url
+    stop()
+
+
+@pytest.fixture(scope="module")
+def large_site(home: Path) -> Iterator[str]:
+    """A library of 100,000 rows in 240 months; there are no files, so cells show names."""
+    (home / "large").mkdir()
+    library = open_library(load_settings(home / "large"))
+    with library.database.transaction() as connection:
+        catalog.insert_photos(
+            connection, (_make_record(number) for number in range(100_000)), "2026-01-01"
+        )
+    url, stop = _serve(library)
+    yield url
+    stop()
+
+
+def _make_record(number: int) -> PhotoRecord:
+    month = number % 240
+    day, second = number % 27 + 1, number % 60
+    date = f"{2000 + month // 12}-{month % 12 + 1:02}-{day:02}T12:00:{second:02}"
+    return PhotoRecord(
+        original_filename=f"{number}.jpg",
+        current_path=f"{number}.jpg",
+        date_taken=date,
+        content_hash=f"{number:064x}",
+        file_size=1,
+        file_type="jpeg",
+        width=4,
+        height=3,
+        rating=None,
+        media_hash=f"jpeg:{number:032x}",
+        orientation=1,
+        mtime_ns=1,
+        ctime_ns=1,
+        inode=1,
+        date_source="exif",
+        utc_offset=None,
+        duration_s=None,
+        camera=None,
+        kept_in=None,
+        sidecar_path=None,
+        sidecar_mtime_ns=None,
+        sidecar_size=None,
+        reader_version=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Window:
+    """A page with what it complained about."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.on(
+            "console",
+            lambda message: (
+                self.complaints.append(message.text) if message.type == "error" else None
+            ),
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Window]:
+    context = browser.new_context(viewport={"width": 1100, "height": 688})
+    window = Window(context)
+    yield window
+    context.close()
+
+
+def _wait(page: Page, script: str, argument: object = None) -> None:
+    page.wait_for_function(script, arg=argument, timeout=8000)
+
+
+IN_VIEW = """
+() => [...document.querySelectorAll('.cell img')].filter((image) => {
+  const box = image.getBoundingClientRect();
+  return box.bottom > 60 && box.top < innerHeight;
+})
+"""
+DRAWN = f"""
+() => {{
+  const seen = ({IN_VIEW})();
+  return seen.length > 3 && seen.every((image) => image.naturalWidth);
+}}
+"""
+SHOWN = """
+() => {
+  const page = document.querySelector('dialog [data-photo]');
+  return page && location.pathname.endsWith('/' + page.dataset.photo);
+}
+"""
+AT_TOP = """
+(id) => Math.abs(document.getElementById(id).getBoundingClientRect().top - 60) < 12
+"""
+
+
+def test_the_grid_opens_shows_pictures_and_complains_of_nothing(window: Window, site: str) -> None:
+    window.page.goto(site)
+    _wait(window.page, DRAWN)
+    assert window.page.locator("h2").first.inner_text() == "November 2024"
+    assert window.complaints == []
+
+
+def test_a_year_far_down_is_one_click_away(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    page.locator(".scrubber a", has_text="2003").click()
+    _wait(page, AT_TOP, "m-2003-11")
+    _wait(page, DRAWN)
+    assert page.locator(".scrubber-here").get_attribute("aria-valuetext") == "November 2003"
+    page.locator("[data-jump]").select_option(label="May 2006")
+    _wait(page, AT_TOP, "m-2006-05")
+    assert window.complaints == []
+
+
+def test_the_scrubber_takes_the_keyboard_and_the_pointer(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    slider = page.locator("[role=slider]")
+    slider.focus()
+    page.keyboard.press("End")
+    _wait(page, "() => scrollY > 1000")
+    page.keyboard.press("Home")
+    _wait(page, "() => scrollY < 10")
+    box = page.locator(".scrubber").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 5, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 5, box["y"] + box["height"] * 0.7, steps=12)
+    bubble = page.locator("[data-bubble]").inner_text()
+    page.mouse.up()
+    assert bubble.split()[-1] in {"2005", "2006", "2007", "2008", "2009"}
+
+
+@pytest.mark.parametrize("width", [390, 600, 1280, 1920, 2700])
+def test_an_empty_block_is_as_high_as_a_filled_one(
+    browser: Browser, large_site: str, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 700})
+    page = context.new_page()
+    page.goto(large_site)
+    differences = page.evaluate(
+        """() => [...document.querySelectorAll('.cells:not([data-empty])')].map((block) => {
+          const filled = block.getBoundingClientRect().height;
+          block.replaceChildren();
+          block.dataset.empty = '';
+          return Math.abs(block.getBoundingClientRect().height - filled);
+        })"""
+    )
+    context.close()
+    assert differences
+    assert max(differences) < 1
+
+
+def test_nothing_jumps_and_few_cells_are_held_on_a_page_of_100_000_photos(
+    window: Window, large_site: str
+) -> None:
+    page = window.page
+    started = time.monotonic()
+    page.goto(large_site)
+    page.wait_for_selector(".cell")
+    assert time.monotonic() - started < 8
+    page.evaluate(
+        """() => {
+          window.shift = 0;
+          new PerformanceObserver((list) => {
+            // The mark beside the years is meant to move; the photos are not.
+            for (const entry of list.getEntries())
+              if (entry.sources.some(({ node }) => node?.closest?.('.months')))
+                window.shift += entry.value;
+          }).observe({ type: 'layout-shift', buffered: true });
+        }"""
+    )
+    height = page.evaluate("document.documentElement.scrollHeight")
+    most = 0
+    for share in (0.01, 0.02, 0.03, 0.3, 0.31, 0.7, 0.99, 0.5, 0.02):
+        page.evaluate(f"scrollTo(0, {height * share})")
+        page.wait_for_timeout(350)
+        most = max(most, page.locator(".cell").count())
+    _wait(page, f"() => ({IN_VIEW})().length > 6")
+    assert most <= MOST_CELLS
+    assert page.evaluate("document.documentElement.scrollHeight") == pytest.approx(height, abs=60)
+    assert page.evaluate("window.shift") < 0.01
+
+
+def test_the_viewer_opens_walks_on_and_comes_back_to_the_last_photo(
+    window: Window, site: str
+) -> None:
+    page = window.page
+    page.goto(site)
+    page.locator(".scrubber a", has_text="2010").click()
+    _wait(page, DRAWN)
+    cell = page.locator("#m-2010-11 .cell a").first
+    first = cell.get_attribute("data-photo")
+    cell.click()
+    _wait(page, "() => document.querySelector('dialog[open] [data-picture]')?.naturalWidth")
+    assert page.url.endswith(f"/photo/{first}")
+    for _ in range(3):
+        before = page.url
+        page.keyboard.press("ArrowRight")
+        _wait(page, "(before) => location.href !== before", before)
+        _wait(page, SHOWN)
+    last = page.url.rpartition("/")[2]
+    assert last != first
+    page.keyboard.press("Escape")
+    _wait(page, "(id) => document.activeElement?.dataset.photo === id", last)
+    assert page.locator("dialog[open]").count() == 0
+    box = page.locator(f".cell [data-photo='{last}']").bounding_box()
+    assert box
+    assert 0 <= box["y"] < 688
+    assert window.complaints == []
+
+
+def test_the_way_back_of_the_browser_closes_the_viewer(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    page.locator(".cell a").first.click()
+    page.wait_for_selector("dialog[open] [data-picture]")
+    page.go_back()
+    page.wait_for_selector("dialog[open]", state="detached")
+    assert page.locator(".months").is_visible()
+
+
+def test_the_panel_says_when_and_where_from(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(f"{site}/?favorites=1")
+    page.locator(".cell a").first.click()
+    panel = page.locator("dialog .viewer-panel")
+    panel.wait_for()
+    text = panel.inner_text()
+    assert "EXIF" in text
+    assert "kept in the file" in text
+    page.keyboard.press("i")
+    assert not panel.is_visible()
+    page.keyboard.press("i")
+    assert panel.is_visible()
+
+
+def test_the_picture_is_zoomed_by_wheel_and_double_click(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    page.locator(".cell a").first.click()
+    _wait(page, "() => document.querySelector('dialog [data-picture]')?.naturalWidth")
+    page.mouse.move(400, 350)
+    page.mouse.wheel(0, -400)
+    _wait(page, "() => document.querySelector('.zoomed')")
+    page.mouse.dblclick(400, 350)
+    _wait(page, "() => !document.querySelector('.zoomed')")
+
+
+def test_arrows_walk_from_cell_to_cell_and_into_the_next_month(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    page.locator(".cell a").first.focus()
+    seen = []
+    for _ in range(4):
+        seen.append(page.evaluate("document.activeElement.dataset.photo"))
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(60)
+    assert len(set(seen)) == 4
+    page.keyboard.press("ArrowLeft")
+    _wait(page, "(id) => document.activeElement.dataset.photo === id", seen[-1])
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open]")
+
+
+def test_a_picture_that_cannot_be_drawn_shows_its_name(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(f"{site}/#m-undated")
+    _wait(page, "() => document.querySelector('.cell .broken .cell-name')?.checkVisibility()")
+    assert page.locator(".cell .broken .cell-name").inner_text() == "broken.jpg"
+
+
+def test_update_index_of_the_menu_ends_in_a_sentence(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    page.locator("[data-menu] summary").click()
+    page.get_by_role("button", name="Update index").click()
+    page.get_by_text("The index is up to date.").wait_for()
+    assert page.locator("[data-menu][open]").count() == 0
+    assert window.complaints == []
+
+
+def test_favorites_and_oldest_first_are_in_the_menu(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    page.locator("[data-menu] summary").click()
+    page.get_by_role("link", name="Show favorites").click()
+    page.wait_for_load_state()
+    assert page.locator(".cell").count() == page.locator(".cell-star").count() == 6
+    page.locator("[data-menu] summary").click()
+    page.get_by_role("link", name="Oldest first").click()
+    page.wait_for_load_state()
+    assert page.locator("h2").first.inner_text() == "May 2000"
+
+
+def test_without_javascript_every_month_is_a_link_away(browser: Browser, site: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site)
+    assert page.locator(".cell").count() > 50
+    page.locator(".cells-link a", has_text="May 2000").click()
+    assert page.locator("h2").inner_text() == "May 2000"
+    page.locator(".cell a").first.click()
+    assert page.locator(".viewer-panel h2").inner_text() == "Saturday, May 6, 2000"
+    page.locator("[data-next], [data-previous]").first.click()
+    assert page.locator(".viewer-picture").count() == 1
+    page.locator("[data-close]").click()
+    assert page.locator(".months").count() == 1
+    context.close()
+
+
+def test_a_link_to_a_photo_opens_it_and_arrows_walk_there_too(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    link = page.locator(".cell a").nth(5).get_attribute("href")
+    page.goto(f"{site}{link}")
+    _wait(page, "() => document.querySelector('[data-picture]')?.naturalWidth")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(lambda url: not url.endswith(link or ""))
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".months")
+
+
+def test_a_phone_shows_three_columns_and_the_month_in_the_bar(browser: Browser, site: str) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(site)
+    assert page.locator("[data-month-title]").inner_text() == "November 2024"
+    boxes = [page.locator(".cell").nth(number).bounding_box() for number in range(1)]
+    assert boxes[0]
+    assert 120 < boxes[0]["width"] < 135
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.locator(".cell a").first.tap()
+    _wait(page, "() => document.querySelector('dialog [data-picture]')?.naturalWidth")
+    assert not page.locator(".viewer-panel").is_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("place", ["/", "/months/2010-05", "/photo/1", "/nowhere"])
+def test_nothing_stands_in_the_way_of_assistive_technology(
+    browser: Browser, site: str, scheme: str, place: str
+) -> None:
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(f"{site}{place}")
+    violations = Axe().run(page).response["violations"]
+    context.close()
+    grave = [item for item in violations if item["impact"] in ("serious", "critical")]
+    assert [(item["id"], [node["html"] for node in item["nodes"]][:3]) for item in grave] == []
+
+
+@pytest.fixture(scope="module")
+def stopped_site(home: Path) -> Iterator[str]:
+    """A library whose 30 photos are gone, as after a share that is not mounted: the brake."""
+    root = home / "gone"
+    files = [make_jpeg(root / f"{day}.jpg", day, date=f"2020:05:{day:02} 12:00:00") for day in DAYS]
+    library = open_library(load_settings(root))
+    _index(library)
+    for file in files:
+        file.unlink()
+    stopped = library.runner.wait(library.start_update_index(), timeout=60)
+    assert stopped.error_code == "brake"
+    url, stop = _serve(library)
+    yield url
+    stop()
+
+
+def test_an_index_that_stopped_is_told_until_it_is_closed(
+    window: Window, stopped_site: str
+) -> None:
+    page = window.page
+    page.goto(stopped_site)
+    page.get_by_text("The index stopped.").wait_for()
+    assert page.get_by_role("button", name="Accept the missing photos").is_visible()
+    page.get_by_role("button", name="Close").click()
+    assert page.locator(".operation-card").count() == 0
+    page.reload()
+    _wait(
+        page,
+        "() => document.querySelector('.scripted') && !document.querySelector('.operation-card')",
+    )
+
+
+def test_without_javascript_nothing_lies_over_the_photos(
+    browser: Browser, stopped_site: str
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(stopped_site)
+    card = page.locator(".operation-card").bounding_box()
+    months = page.locator(".months").bounding_box()
+    assert card
+    assert months
+    assert card["y"] + card["height"] <= months["y"]
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_name_of_a_photo_without_a_picture_can_be_read(
+    browser: Browser, stopped_site: str, scheme: str
+) -> None:
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(stopped_site)
+    page.locator(".broken .cell-name").first.wait_for()
+    violations = Axe().run(page).response["violations"]
+    context.close()
+    assert "color-contrast" not in [item["id"] for item in violations]
+
+
+def test_leaving_the_viewer_finds_a_cell_far_away_on_a_slow_server(
+    window: Window, large_site: str
+) -> None:
+    page = window.page
+    page.goto(large_site)
+    page.locator(".cell a").first.click()
+    page.wait_for_selector("dialog[open] [data-next]")
+    # As if somebody had walked on for tens of thousands of photos, to the second block.
+    far = page.evaluate(
+        """async () => {
+          const answer = await fetch('/months/2010-03?fragment=1&offset=210');
+          return (await answer.text()).match(/data-photo="([0-9]+)"/)[1];
+        }"""
+    )
+    page.evaluate("(id) => (document.querySelector('[data-next]').href = `/photo/${id}`)", far)
+    page.keyboard.press("ArrowRight")
+    _wait(page, SHOWN)
+
+    def delay(route: Route) -> None:
+        page.wait_for_timeout(250)
+        route.continue_()
+
+    page.route("**/months/**", delay)
+    page.keyboard.press("Escape")
+    _wait(page, "(id) => document.activeElement?.dataset.photo === id", far)
+    box = page.locator(f".cell [data-photo='{far}']").bounding_box()
+    assert box
+    assert 0 <= box["y"] < 688
+    assert page.locator(".cell").count() <= MOST_CELLS

@@ -1,0 +1,1 @@
+"""The skin: routes and what they render. No SQL and no file access stands here."""

@@ -1,0 +1,268 @@
+"""What all pages share: who may ask, what every answer carries, errors as sentences."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import secrets
+from datetime import date
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, g, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from catalog import PhotoFilter
+from errors import InvalidRequestError, LibraryError
+from operation_state import OperationStatus
+from settings import LOOPBACK_HOSTS
+
+if TYPE_CHECKING:
+    from library import Library
+    from operation_progress import Progress
+
+EXTENSION: Final = "lightkeep"
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_DIGITS: Final = 12
+
+logger = logging.getLogger(__name__)
+
+
+def get_library() -> Library:
+    """The library this process serves."""
+    library: Library = current_app.extensions[EXTENSION]
+    return library
+
+
+def find_told_operation() -> Progress | None:
+    """What a page tells of by itself: the operation that runs, else a failure of the last one.
+
+    An index that stopped at start-up (a share that is not mounted) is seen by nobody otherwise.
+    """
+    library = get_library()
+    running = library.runner.current()
+    if running:
+        return running
+    newest = next(iter(library.list_operations(1)), None)
+    return newest if newest and newest.status == OperationStatus.FAILED else None
+
+
+def register(app: Flask) -> None:
+    """Add the guards, the headers, the error pages and the template helpers to `app`."""
+    app.before_request(_refuse_foreign_hosts)
+    app.before_request(_refuse_forged_requests)
+    app.after_request(_keep_static_files)
+    app.after_request(_add_headers)
+    app.register_error_handler(LibraryError, _answer_library_error)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_unexpected)
+    app.jinja_env.globals.update(asset=_asset_url, nonce=_nonce, view_query=view_query)
+    app.jinja_env.filters.update(day=format_day, day_of_month=format_day_of_month)
+
+
+# -- who may ask -------------------------------------------------------------------------------
+
+
+def _refuse_foreign_hosts() -> ResponseReturnValue | None:
+    """Answer only under names of this machine, against DNS rebinding (any port)."""
+    host = urlsplit(f"//{request.host}").hostname or ""
+    allowed = {*LOOPBACK_HOSTS, *map(str.lower, get_library().settings.allowed_hosts)}
+    if host in allowed or _is_loopback(host):
+        return None
+    return _answer_error(
+        400,
+        "host_not_allowed",
+        "This name is not one that Lightkeep answers to. Add it to allowed_hosts in settings.toml.",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_forged_requests() -> ResponseReturnValue | None:
+    """Let only our own pages, and programs that are no browser, change anything.
+
+    `Sec-Fetch-Site` decides where it is sent; on plain http to another machine it is not, and
+    `Origin` must be our own. Browsers send one of the two with every unsafe method.
+    """
+    if request.method in _SAFE_METHODS:
+        return None
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    # Not request.host_url: that is decoded for people, xn-- names too.
+    address = f"{request.scheme}://{request.host}"
+    own = site in ("same-origin", "none") if site else origin in (None, address)
+    if own:
+        return None
+    return _answer_error(403, "forged_request", "This request came from a page of another site.")
+
+
+# -- what every answer carries -----------------------------------------------------------------
+
+
+def _nonce() -> str:
+    """The word that lets this page's own style block pass the content security policy."""
+    if "nonce" not in g:
+        g.nonce = secrets.token_urlsafe(16)
+    nonce: str = g.nonce
+    return nonce
+
+
+def _add_headers(response: Response) -> Response:
+    style = f" 'nonce-{g.nonce}'" if "nonce" in g else ""
+    response.headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'none'; img-src 'self'; media-src 'self'; script-src 'self'; "
+        f"style-src 'self'{style}; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'",
+    )
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _keep_static_files(response: Response) -> Response:
+    """Let browsers keep a static file for good under the address of its content.
+
+    Modules import each other without a hash in the address; those are asked for again.
+    """
+    name = (request.view_args or {}).get("filename")
+    if request.endpoint == "static" and name and response.status_code < 400:
+        folder = current_app.static_folder
+        assert folder is not None
+        if request.args.get("v") == _asset_version(folder, name):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+# -- errors ------------------------------------------------------------------------------------
+
+
+def _answer_error(status: int, code: str, message: str) -> ResponseReturnValue:
+    if request.path.startswith("/api/") or request.path == "/healthz":
+        return jsonify(error={"code": code, "message": message}), status
+    return render_template("error.html", status=status, message=message), status
+
+
+def _answer_library_error(error: LibraryError) -> ResponseReturnValue:
+    return _answer_error(error.status, error.code, error.message)
+
+
+def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error
+    code = error.name.lower().replace(" ", "_")
+    answer = current_app.make_response(
+        _answer_error(error.code, code, _SENTENCES.get(error.code, f"{error.name}."))
+    )
+    # Allow and Retry-After say how to do it right.
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            answer.headers[name] = value
+    return answer
+
+
+_SENTENCES: Final = {
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    413: "That is more than Lightkeep takes at once.",
+    415: "Send JSON, with Content-Type: application/json.",
+    416: "The file has no such part.",
+}
+
+
+def _answer_unexpected(error: Exception) -> ResponseReturnValue:
+    logger.exception("%s %r failed", request.method, request.path)
+    return _answer_error(
+        500, "unexpected", f"Something went wrong here ({type(error).__name__}). The log says more."
+    )
+
+
+# -- what requests say -------------------------------------------------------------------------
+
+
+def read_filter() -> PhotoFilter:
+    """Which photos, and from which end: `?favorites=1&order=oldest`."""
+    order = request.args.get("order", "newest")
+    favorites = request.args.get("favorites", "0")
+    if order not in ("newest", "oldest"):
+        raise InvalidRequestError("order is newest or oldest.")
+    if favorites not in ("0", "1"):
+        raise InvalidRequestError("favorites is 0 or 1.")
+    return PhotoFilter(favorites=favorites == "1", newest_first=order == "newest")
+
+
+def view_query(photo_filter: PhotoFilter, **more: object) -> dict[str, object]:
+    """The query that shows the same photos in the same order on another page."""
+    query: dict[str, object] = {}
+    if photo_filter.favorites:
+        query["favorites"] = 1
+    if not photo_filter.newest_first:
+        query["order"] = "oldest"
+    return query | {key: value for key, value in more.items() if value is not None}
+
+
+def read_number(name: str, default: int, low: int, high: int) -> int:
+    """A whole number of the query. Raises `InvalidRequestError` outside `low` to `high`."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    digits = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not digits or not low <= int(text) <= high:
+        raise InvalidRequestError(f"{name} is a whole number from {low} to {high}.")
+    return int(text)
+
+
+def read_json() -> dict[str, Any]:
+    """The JSON object of the request's body. Raises 415 for other types, 400 for other JSON."""
+    try:
+        body = request.get_json()
+    except RecursionError as error:
+        raise InvalidRequestError("The body is nested too deep.") from error
+    if not isinstance(body, dict):
+        raise InvalidRequestError("The body must be a JSON object.")
+    return body
+
+
+def wants_fragment() -> bool:
+    """Whether the page's own script asks for a part of it rather than the whole page."""
+    return request.args.get("fragment") == "1"
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
+def format_day(text: str) -> str:
+    """`2022-07-16…` as Saturday, July 16, 2022."""
+    day = date.fromisoformat(text[:10])
+    return f"{day:%A}, {day:%B} {day.day}, {day.year}"
+
+
+def format_day_of_month(text: str) -> str:
+    """`2022-07-16` as Saturday 16."""
+    day = date.fromisoformat(text[:10])
+    return f"{day:%A} {day.day}"
+
+
+@functools.cache
+def _asset_version(folder: str, name: str) -> str:
+    return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]
+
+
+def _asset_url(name: str) -> str:
+    """The address of a static file, which changes with its content."""
+    folder = current_app.static_folder
+    assert folder is not None
+    return f"{current_app.static_url_path}/{name}?v={_asset_version(folder, name)}"

@@ -1,0 +1,192 @@
+"""The grid: months as sections of blocks, each with its exact height before it is filled."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+import catalog
+from catalog import UNDATED, Month, Photo, PhotoFilter
+from errors import NotFoundError
+from web.common import find_told_operation, get_library, read_filter, read_number, wants_fragment
+
+BLOCK_PHOTOS: Final = 210
+"""Photos of a block: a multiple of 3, 5 and 7 columns, so that blocks of a month meet without
+a gap, and few enough that a page that is looked at holds some 1,500 cells at most."""
+
+FILLED_PHOTOS: Final = 120
+"""How many photos the server fills in itself: two screens of the largest monitors."""
+
+PAGE_PHOTOS: Final = 140_000
+"""Beyond this many photos one decade is shown at a time: three columns of 165 px on a phone
+make 7.7 million px, and browsers cap an element's height at 11 million there."""
+
+_MONTH_KEY: Final = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
+
+blueprint = Blueprint("grid", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a month that is filled and emptied as one: `count` photos from `offset`."""
+
+    month: str
+    offset: int
+    count: int
+    photos: Sequence[Photo] | None = None
+
+    @property
+    def element(self) -> str:
+        return f"b-{self.month}-{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A month of the page."""
+
+    month: Month
+    blocks: Sequence[Block]
+
+    @property
+    def title(self) -> str:
+        return month_title(self.month.key)
+
+
+@blueprint.get("/")
+def show_grid() -> ResponseReturnValue:
+    """The page: the first months filled, the others at their height."""
+    library = get_library()
+    photo_filter = read_filter()
+    with library.database.reading() as connection:
+        months = catalog.list_months(connection, photo_filter)
+        counts = catalog.count_photos(connection)
+        decades = _list_decades(months)
+        decade = _choose_decade(decades)
+        if decade:
+            months = [month for month in months if _decade(month.key) == decade]
+        filled = _list_first(connection, months, photo_filter)
+    library.prepare_thumbnails(photo for photos in filled.values() for photo in photos)
+    return render_template(
+        "grid.html",
+        library=library,
+        counts=counts,
+        sections=[_make_section(month, filled) for month in months],
+        years=_group_years(months),
+        decades=decades if decade else [],
+        decade=decade,
+        photo_filter=photo_filter,
+        operation=find_told_operation(),
+        last_index=library.find_last_index(),
+    )
+
+
+@blueprint.get("/months/<key>")
+def show_month(key: str) -> ResponseReturnValue:
+    """A month: one block of cells for the page's script, else a page of its own."""
+    if key != UNDATED and not _MONTH_KEY.fullmatch(key):
+        raise NotFoundError(f"{key!r} is no month: a month is written 2019-07, or undated.")
+    library = get_library()
+    photo_filter = read_filter()
+    offset = read_number("offset", 0, 0, 10**9)
+    limit = read_number("limit", BLOCK_PHOTOS, 1, BLOCK_PHOTOS)
+    with library.database.reading() as connection:
+        photos = catalog.list_month_photos(
+            connection, key, photo_filter, offset=offset, limit=limit
+        )
+        months = [] if wants_fragment() else catalog.list_months(connection, photo_filter)
+        counts = None if wants_fragment() else catalog.count_photos(connection)
+    library.prepare_thumbnails(photos)
+    if wants_fragment():
+        return render_template("_partials/cells.html", photos=photos, photo_filter=photo_filter)
+    place = next((number for number, month in enumerate(months) if month.key == key), None)
+    if place is None:
+        raise NotFoundError(f"There are no photos of {month_title(key)} in this view.")
+    return render_template(
+        "month.html",
+        library=library,
+        counts=counts,
+        month=months[place],
+        title=month_title(key),
+        before=months[place - 1] if place else None,
+        behind=months[place + 1] if place + 1 < len(months) else None,
+        photos=photos,
+        offset=offset,
+        block=limit,
+        photo_filter=photo_filter,
+        operation=find_told_operation(),
+        last_index=library.find_last_index(),
+    )
+
+
+def month_title(key: str) -> str:
+    """`2022-07` as July 2022."""
+    if key == UNDATED:
+        return "Undated"
+    return f"{date.fromisoformat(f'{key}-01'):%B} {int(key[:4])}"
+
+
+def _list_first(
+    connection: sqlite3.Connection, months: Sequence[Month], photo_filter: PhotoFilter
+) -> dict[str, list[Photo]]:
+    """The photos of the blocks that the server fills itself, by month."""
+    filled: dict[str, list[Photo]] = {}
+    left = FILLED_PHOTOS
+    for month in months:
+        if left <= 0:
+            break
+        filled[month.key] = catalog.list_month_photos(
+            connection,
+            month.key,
+            photo_filter,
+            limit=BLOCK_PHOTOS,
+        )
+        left -= month.count
+    return filled
+
+
+def _make_section(month: Month, filled: dict[str, list[Photo]]) -> Section:
+    return Section(month, list(_make_blocks(month, filled.get(month.key))))
+
+
+def _make_blocks(month: Month, first: Sequence[Photo] | None) -> Iterator[Block]:
+    for offset in range(0, month.count, BLOCK_PHOTOS):
+        count = min(BLOCK_PHOTOS, month.count - offset)
+        photos = first if offset == 0 and first and len(first) == count else None
+        yield Block(month.key, offset, count, photos)
+
+
+def _group_years(months: Sequence[Month]) -> list[tuple[str, list[Month]]]:
+    """Years with their months in page order, for the scrubber; undated stands for itself."""
+    years: dict[str, list[Month]] = {}
+    for month in months:
+        years.setdefault(month.key[:4] if month.key != UNDATED else UNDATED, []).append(month)
+    return list(years.items())
+
+
+def _decade(key: str) -> str:
+    return UNDATED if key == UNDATED else f"{key[:3]}0s"
+
+
+def _list_decades(months: Sequence[Month]) -> list[str]:
+    if sum(month.count for month in months) <= PAGE_PHOTOS:
+        return []
+    return list(dict.fromkeys(_decade(month.key) for month in months))
+
+
+def _choose_decade(decades: Sequence[str]) -> str | None:
+    """The decade asked for, else the first; None where all photos fit on one page."""
+    if not decades:
+        return None
+    # A way back from a photo names its month; a missing photo's may not be there.
+    back = _decade(request.args.get("month", ""))
+    asked = request.args.get("decade", back if back in decades else decades[0])
+    if asked not in decades:
+        raise NotFoundError(f"There are no photos of the {asked} in this view.")
+    return asked

@@ -1,0 +1,147 @@
+"""One photo: its page, its facts as JSON, its pictures."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from flask import Blueprint, Response, jsonify, render_template, request, send_file
+from flask.typing import ResponseReturnValue
+
+import catalog
+from catalog import Photo
+from errors import NotFoundError
+from media_types import MEDIA_TYPES
+from thumbnails import GRID_PX, VIEW_PX
+from web.common import get_library, read_filter, read_number, wants_fragment
+
+_IMMUTABLE: Final = "private, max-age=31536000, immutable"
+_REVALIDATE: Final = "private, no-cache"
+_LARGEST_ID: Final = 2**63 - 1
+_DEFAULT_PAGE: Final = 100
+_LARGEST_PAGE: Final = 500
+_CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+blueprint = Blueprint("photos", __name__)
+
+DATE_SOURCES: Final = {
+    "exif": ("EXIF", "The date is the camera's own, from the photo's EXIF."),
+    "xmp": ("XMP", "The date stands in the photo's XMP."),
+    "quicktime": ("QuickTime", "The date stands in the video itself."),
+    "sidecar": ("Sidecar", "The date stands in the sidecar beside the photo."),
+    "filename": ("File name", "The photo holds no date; its file name does."),
+    "none": ("No date", "Neither the photo nor its name says when it was taken."),
+}
+KEPT_IN: Final = {
+    "file": "kept in the file",
+    "sidecar": "kept in the sidecar",
+    "beside": "kept in the library's own folder",
+    "database": "kept in the database only",
+}
+
+
+def picture_version(photo: Photo) -> str:
+    """The part of a picture's address that changes with the picture and its orientation."""
+    return f"{photo.media_hash[-16:]}-{photo.orientation}"
+
+
+def _find(photo_id: int) -> Photo:
+    with get_library().database.reading() as connection:
+        return catalog.get_photo(connection, min(photo_id, _LARGEST_ID))
+
+
+@blueprint.get("/photo/<int:photo_id>")
+def show_photo(photo_id: int) -> ResponseReturnValue:
+    """The page of a photo; the same markup, alone, for the viewer."""
+    library = get_library()
+    photo_filter = read_filter()
+    with library.database.reading() as connection:
+        photo = catalog.get_photo(connection, min(photo_id, _LARGEST_ID))
+        before, behind = catalog.find_neighbors(connection, photo, photo_filter)
+        around = [
+            catalog.get_photo(connection, neighbor) for neighbor in (before, behind) if neighbor
+        ]
+    library.prepare_thumbnails(around)
+    return render_template(
+        "_partials/viewer.html" if wants_fragment() else "photo.html",
+        library=library,
+        photo=photo,
+        before=before,
+        behind=behind,
+        around=around,
+        date_source=DATE_SOURCES[photo.date_source],
+        kept_in=KEPT_IN.get(photo.kept_in or ""),
+        shown_by_browsers=MEDIA_TYPES[photo.file_type].shown_by_browsers,
+        photo_filter=photo_filter,
+    )
+
+
+@blueprint.get("/api/photos")
+def list_photos() -> ResponseReturnValue:
+    """Photos in page order, by keyset pages: `?cursor=&limit=&favorites=&order=`."""
+    limit = read_number("limit", _DEFAULT_PAGE, 1, _LARGEST_PAGE)
+    with get_library().database.reading() as connection:
+        page = catalog.list_photos(
+            connection,
+            cursor=request.args.get("cursor"),
+            limit=limit,
+            photo_filter=read_filter(),
+        )
+    photos = [catalog.describe_photo(photo) for photo in page.photos]
+    return jsonify(photos=photos, next_cursor=page.next_cursor)
+
+
+@blueprint.get("/api/photo/<int:photo_id>")
+def describe_photo(photo_id: int) -> ResponseReturnValue:
+    return jsonify(catalog.describe_photo(_find(photo_id)))
+
+
+@blueprint.get("/api/photo/<int:photo_id>/thumbnail")
+def send_thumbnail(photo_id: int) -> ResponseReturnValue:
+    """The picture of the grid, WebP."""
+    return _send_small(photo_id, GRID_PX)
+
+
+@blueprint.get("/api/photo/<int:photo_id>/preview")
+def send_preview(photo_id: int) -> ResponseReturnValue:
+    """The picture of the viewer, WebP, at most 1600 px."""
+    return _send_small(photo_id, VIEW_PX)
+
+
+def _send_small(photo_id: int, size: int) -> Response:
+    photo = _find(photo_id)
+    version = picture_version(photo)
+    etag = f"{version}-{size}"
+    if etag in request.if_none_match:
+        response = Response(status=304)
+        response.set_etag(etag)
+    else:
+        path = get_library().thumbnail(photo, size)
+        response = send_file(path, "image/webp", conditional=True, etag=etag)
+    response.headers["Cache-Control"] = (
+        _IMMUTABLE if request.args.get("v") == version else _REVALIDATE
+    )
+    return response
+
+
+@blueprint.get("/api/photo/<int:photo_id>/file")
+def send_original(photo_id: int) -> ResponseReturnValue:
+    """The photo's file as it lies on disk, by ranges too; `?download=1` to save it."""
+    photo = _find(photo_id)
+    media_type = MEDIA_TYPES[photo.file_type]
+    path = get_library().photo_file(photo)
+    try:
+        # The ETag is of the file as it is now: it may have changed since the index saw it.
+        response = send_file(
+            path,
+            # What the bytes are was seen by the index; a name may say anything.
+            media_type.mime,
+            as_attachment=not media_type.shown_by_browsers or request.args.get("download") == "1",
+            download_name=_CONTROL_CHARACTERS.sub("_", path.name),
+            conditional=True,
+        )
+    except OSError as error:
+        raise NotFoundError(f"{photo.current_path} cannot be read: {error.strerror}.") from error
+    response.headers["Cache-Control"] = _REVALIDATE
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
