@@ -52,33 +52,10 @@ class PhotoRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """A row of `photos`; the columns are described in db_schema.py and docs/architecture.md."""
+class Photo(PhotoRecord):
+    """A row of `photos`: its record, and what no file says."""
 
     id: int
-    original_filename: str
-    current_path: str
-    date_taken: str | None
-    content_hash: str
-    file_size: int
-    file_type: str
-    width: int | None
-    height: int | None
-    rating: int | None
-    media_hash: str
-    orientation: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    date_source: str
-    utc_offset: str | None
-    duration_s: float | None
-    camera: str | None
-    kept_in: str | None
-    sidecar_path: str | None
-    sidecar_mtime_ns: int | None
-    sidecar_size: int | None
-    reader_version: int
     added_at: str
     missing_since: str | None
 

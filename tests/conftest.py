@@ -17,3 +17,14 @@ def media() -> Path:
     if not (folder / "expected.json").is_file():
         pytest.skip(f"no real photos at {folder} (LIGHTKEEP_TEST_MEDIA names another folder)")
     return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, so that no test touches what this user remembers."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "LIGHTKEEP_LIBRARY", "LIGHTKEEP_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    return home

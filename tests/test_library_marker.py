@@ -12,16 +12,7 @@ from errors import InvalidRequestError, LibraryNotMountedError
 from library import open_for_reading, open_library
 from settings import Settings, load_settings
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of its own, so that no test touches what this user remembers."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "LIGHTKEEP_LIBRARY", "LIGHTKEEP_DATA_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    return home
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def box(tmp_path: Path, pool: WorkerPool) -> Iterator[Box]:
 
 def comparable(photo: Photo) -> tuple[Any, ...]:
     """A row without what may differ between two indexes of one tree: ids and times."""
-    values = {name: getattr(photo, name) for name in Photo.__slots__}
+    values = {column.name: getattr(photo, column.name) for column in fields(Photo)}
     for name in ("id", "added_at", "mtime_ns", "ctime_ns", "inode"):
         del values[name]
     return tuple(values.items())
