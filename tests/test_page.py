@@ -205,6 +205,33 @@ def test_a_year_far_down_is_one_click_away(window: Window, site: str) -> None:
     assert window.complaints == []
 
 
+def test_a_trembling_click_on_a_year_still_goes_to_its_first_month(
+    window: Window, site: str
+) -> None:
+    page = window.page
+    page.goto(site)
+    box = page.locator(".scrubber a", has_text="2007").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 20, box["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 21, box["y"] + 10)
+    page.mouse.up()
+    _wait(page, AT_TOP, "m-2007-11")
+
+
+def test_two_quick_escapes_close_the_viewer_and_stay_on_the_grid(window: Window, site: str) -> None:
+    page = window.page
+    page.goto("about:blank")
+    page.goto(site)
+    page.locator(".cell a").first.click()
+    page.wait_for_selector("dialog[open] [data-picture]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog[open]", state="detached")
+    page.wait_for_timeout(200)
+    assert page.url == f"{site}/"
+
+
 def test_the_scrubber_takes_the_keyboard_and_the_pointer(window: Window, site: str) -> None:
     page = window.page
     page.goto(site)
@@ -421,9 +448,14 @@ def test_a_phone_shows_three_columns_and_the_month_in_the_bar(browser: Browser, 
     page = context.new_page()
     page.goto(site)
     assert page.locator("[data-month-title]").inner_text() == "November 2024"
-    boxes = [page.locator(".cell").nth(number).bounding_box() for number in range(1)]
-    assert boxes[0]
-    assert 120 < boxes[0]["width"] < 135
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll('.cell')].slice(0, 3).map((cell) => {
+          const { top, width } = cell.getBoundingClientRect();
+          return [top, width];
+        })"""
+    )
+    assert len({top for top, _ in boxes}) == 1
+    assert all(120 < width < 135 for _, width in boxes)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.locator(".cell a").first.tap()
     _wait(page, "() => document.querySelector('dialog [data-picture]')?.naturalWidth")

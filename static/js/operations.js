@@ -3,6 +3,7 @@
 import { getJson, getText, postJson } from "./api.js";
 
 const ASK_EVERY_MS = 2000;
+const SHOWN_MS = 4000; // how long the word that nothing had changed stays
 const DISMISSED_KEY = "lightkeep-dismissed-operation";
 
 export function startOperations(place) {
@@ -97,11 +98,16 @@ export function startOperations(place) {
     const changes = report.added + report.changed + report.moved + report.missing;
     // A page that showed nothing has nothing to lose; others are asked, and keep their place.
     if (report.added && !document.querySelector(".month")) location.reload();
-    else if (!changes && !problems) setTimeout(() => place.replaceChildren(), 4000);
+    else if (!changes && !problems) {
+      const card = place.firstElementChild;
+      setTimeout(() => card.remove(), SHOWN_MS);
+    }
   }
 
-  function lose() {
-    say("Lightkeep does not answer. Nothing is lost; load the page again when it is back.");
+  // Without an answer there is no status either: the server, or the way to it, is away.
+  function lose(error) {
+    const away = "Lightkeep does not answer. Nothing is lost; load the page again when it is back.";
+    say(error.status ? error.message : away);
   }
 
   function say(sentence) {

@@ -68,6 +68,8 @@ function startSlider(scrubber, months) {
     last: document.getElementById(link.dataset.last),
   }));
   let dragging = false;
+  let scrubbing = false;
+  let downY = 0;
   let hideTimer = 0;
 
   const toSection = (year) => sections.slice(sections.indexOf(year.first), sections.indexOf(year.last) + 1);
@@ -139,13 +141,18 @@ function startSlider(scrubber, months) {
     if (event.button) return;
     event.preventDefault();
     dragging = true;
+    scrubbing = false;
+    downY = event.clientY;
     scrubber.setPointerCapture(event.pointerId);
     const year = years.find(({ link }) => link === event.target);
     if (year) jump(year.first);
     else scrubTo(event.clientY);
   });
   scrubber.addEventListener("pointermove", (event) => {
-    if (dragging && (event.movementX || event.movementY)) scrubTo(event.clientY);
+    if (!dragging) return;
+    // A hand that clicks trembles: a drag begins a few pixels on.
+    scrubbing ||= Math.abs(event.clientY - downY) > 4;
+    if (scrubbing) scrubTo(event.clientY);
   });
   const end = () => {
     dragging = false;

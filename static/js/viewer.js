@@ -22,13 +22,22 @@ export function startViewer(dialog, sections) {
     if (location.pathname.startsWith("/photo/")) open(location.href);
     else if (dialog.open) dialog.close();
   });
+  let leaving = false;
+  function leave() {
+    // A second Escape before the first has closed the viewer would leave the grid as well.
+    if (leaving) return;
+    leaving = true;
+    history.back();
+  }
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
-    history.back();
+    leave();
   });
   dialog.addEventListener("close", async () => {
+    leaving = false;
     const page = dialog.querySelector("[data-photo]");
     const cell = page && (await sections.findCell(page.dataset.photo, page.dataset.month));
+    if (dialog.open) return; // opened again while the block of the last photo was filled
     dialog.replaceChildren();
     const back = cell ?? (opener?.isConnected ? opener : null);
     back?.scrollIntoView({ block: "nearest" });
@@ -38,7 +47,7 @@ export function startViewer(dialog, sections) {
   const pages = startPages(dialog, (url) => {
     history.replaceState({ viewer: true }, "", url);
     open(url);
-  }, () => history.back());
+  }, leave);
 
   async function open(url, thumbnail) {
     if (!dialog.open) dialog.showModal();
