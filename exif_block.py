@@ -37,7 +37,6 @@ _BYTES: Final = 1
 _ASCII: Final = 2
 _SHORT: Final = 3
 _LONG: Final = 4
-_UNDEFINED: Final = 7
 _TYPE_SIZES: Final = {
     1: 1,
     2: 1,

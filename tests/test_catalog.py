@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rows import make_record
 
 import catalog
-from catalog import PhotoFilter, PhotoRecord
+from catalog import PhotoFilter
 from db import Database, open_database
 from errors import InvalidRequestError, NotFoundError
 
@@ -25,47 +26,19 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def _record(path: str, date: str | None, rating: int | None = None) -> PhotoRecord:
-    return PhotoRecord(
-        original_filename=path,
-        current_path=path,
-        date_taken=date,
-        content_hash="c" * 64,
-        file_size=1,
-        file_type="jpeg",
-        width=4,
-        height=3,
-        rating=rating,
-        media_hash=f"jpeg:{path}",
-        orientation=1,
-        mtime_ns=1,
-        ctime_ns=1,
-        inode=1,
-        date_source="exif" if date else "none",
-        utc_offset=None,
-        duration_s=None,
-        camera=None,
-        kept_in="file" if rating else None,
-        sidecar_path=None,
-        sidecar_mtime_ns=None,
-        sidecar_size=None,
-        reader_version=1,
-    )
-
-
-def _fill(database: Database, *records: PhotoRecord) -> None:
+def _fill(database: Database, *records: catalog.PhotoRecord) -> None:
     with database.transaction() as connection:
         catalog.insert_photos(connection, records, "2026-01-01T00:00:00+00:00")
 
 
 LIBRARY = (
-    _record("a", "2019-07-14T18:03:22", 5),
-    _record("b", "2019-07-02T08:00:00"),
-    _record("c", "2019-08-01T00:00:00"),
-    _record("d", None),
-    _record("e", "2019-07-14T18:03:22"),
-    _record("f", None, 5),
-    _record("g", "1999-12-31T23:59:59", 4),
+    make_record("a", "2019-07-14T18:03:22", 5),
+    make_record("b", "2019-07-02T08:00:00"),
+    make_record("c", "2019-08-01T00:00:00"),
+    make_record("d", None),
+    make_record("e", "2019-07-14T18:03:22"),
+    make_record("f", None, 5),
+    make_record("g", "1999-12-31T23:59:59", 4),
 )
 
 

@@ -13,6 +13,7 @@ import waitress
 from axe_playwright_python.sync_playwright import Axe
 from pictures import make_jpeg
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from rows import make_record
 
 import catalog
 from app import create_app
@@ -98,31 +99,7 @@ def _make_record(number: int) -> PhotoRecord:
     month = number % 240
     day, second = number % 27 + 1, number % 60
     date = f"{2000 + month // 12}-{month % 12 + 1:02}-{day:02}T12:00:{second:02}"
-    return PhotoRecord(
-        original_filename=f"{number}.jpg",
-        current_path=f"{number}.jpg",
-        date_taken=date,
-        content_hash=f"{number:064x}",
-        file_size=1,
-        file_type="jpeg",
-        width=4,
-        height=3,
-        rating=None,
-        media_hash=f"jpeg:{number:032x}",
-        orientation=1,
-        mtime_ns=1,
-        ctime_ns=1,
-        inode=1,
-        date_source="exif",
-        utc_offset=None,
-        duration_s=None,
-        camera=None,
-        kept_in=None,
-        sidecar_path=None,
-        sidecar_mtime_ns=None,
-        sidecar_size=None,
-        reader_version=1,
-    )
+    return make_record(f"{number}.jpg", date)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 from pictures import make_jpeg
+from rows import make_record
 
 import catalog
 from app import create_app
@@ -61,31 +62,8 @@ def empty(home: Path) -> Iterator[Library]:
 
 
 def _crowd_record(number: int) -> PhotoRecord:
-    return PhotoRecord(
-        original_filename=f"{number}.jpg",
-        current_path=f"crowd/{number}.jpg",
-        date_taken=f"{CROWDED}-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}",
-        content_hash=f"{number:064x}",
-        file_size=1,
-        file_type="jpeg",
-        width=4,
-        height=3,
-        rating=None,
-        media_hash=f"jpeg:{number:032x}",
-        orientation=1,
-        mtime_ns=1,
-        ctime_ns=1,
-        inode=number,
-        date_source="exif",
-        utc_offset=None,
-        duration_s=None,
-        camera=None,
-        kept_in=None,
-        sidecar_path=None,
-        sidecar_mtime_ns=None,
-        sidecar_size=None,
-        reader_version=1,
-    )
+    time = f"{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}"
+    return make_record(f"crowd/{number}.jpg", f"{CROWDED}-01T{time}")
 
 
 @pytest.fixture
