@@ -16,7 +16,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -25,8 +24,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import bootstrap_exiftool
+
 HOME: Final = Path(__file__).resolve().parent
-OLDEST_EXIFTOOL: Final = (12, 15)  # -json and -stay_open as PyExifTool 0.5 speaks them
 CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 EXIT_FAILED: Final = 2
 EXIT_INTERRUPTED: Final = 130  # as a shell reports Ctrl-C
@@ -257,47 +257,32 @@ def suggest(**packages: str) -> str:
     return f"Install it with your system's packages ({', '.join(sorted({*packages.values()}))})."
 
 
-def exiftool_version(executable: str) -> tuple[int, ...] | None:
-    """What `exiftool -ver` says, as numbers; None where it does not run."""
-    try:
-        done = subprocess.run(  # noqa: S603  the executable is the person's own choice
-            [executable, "-ver"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.match(r"(\d+)\.(\d+)", done.stdout)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def find_exiftool(home: Path) -> str | None:
-    """An ExifTool that is new enough: the chosen one, the one on PATH, the one in `.cache`."""
-    vendored = home / ".cache" / "exiftool" / "exiftool"
-    for candidate in (
-        os.environ.get("LIGHTKEEP_EXIFTOOL"),
-        shutil.which("exiftool"),
-        str(vendored),
-    ):
-        if candidate and (exiftool_version(candidate) or (0,)) >= OLDEST_EXIFTOOL:
-            return candidate
-    return None
-
-
 def provide_exiftool(home: Path, lock: int) -> None:
     """Sees to it that ExifTool is there; without it Lightkeep works, and is told what it lacks."""
-    if find_exiftool(home):
+    if bootstrap_exiftool.find(home):
+        return
+    if chosen := os.environ.get("LIGHTKEEP_EXIFTOOL"):
+        say(
+            f"LIGHTKEEP_EXIFTOOL names {chosen}, which is no ExifTool 12.15 or newer that works.\n"
+            "Lightkeep runs without ExifTool until the variable is right, or not set at all."
+        )
         return
     if apt_prefix(sudo=True) is not None:
         say_step("ExifTool (with apt-get)")
-        if apt_install("libimage-exiftool-perl", lock=lock) and find_exiftool(home):
+        if apt_install("libimage-exiftool-perl", lock=lock) and bootstrap_exiftool.find(home):
             return
+    try:
+        say_step("ExifTool (6 MB)")
+        bootstrap_exiftool.fetch(home)
+    except (bootstrap_exiftool.FetchError, OSError) as error:
+        say_exiftool_is_missing(error)
+
+
+def say_exiftool_is_missing(reason: object) -> None:
     say(
-        "ExifTool 12.15 or newer is not on this machine. Lightkeep runs without it, but reads "
-        "dates and ratings\nonly where its own reader is sure of them. "
+        f"ExifTool is not here: {reason}.\n"
+        "Lightkeep runs without it, but is less sure of dates and ratings, of RAW and films most "
+        "of all;\nit reads those files again once ExifTool is here. "
         + suggest(
             apt="libimage-exiftool-perl",
             dnf="perl-Image-ExifTool",
@@ -305,6 +290,7 @@ def provide_exiftool(home: Path, lock: int) -> None:
             pacman="perl-image-exiftool",
             brew="exiftool",
         )
+        + "\nOr, with the network there, let Lightkeep fetch its own: ./lightkeep setup"
     )
 
 
@@ -345,10 +331,19 @@ def give_to_owner(home: Path) -> None:
                 os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-def set_up(home: Path, *, dev: bool) -> None:
-    """Everything that is missing, in order; raises `SetupError` or OSError."""
+def set_up(home: Path, *, dev: bool, again: bool = False) -> None:
+    """Everything that is missing, in order; raises `SetupError` or OSError.
+
+    again: the person typed `setup`, and may by now have the network for an ExifTool.
+    """
     environment = Environment(home)
     if environment.is_ready(dev=dev):
+        if again:
+            if not bootstrap_exiftool.find(home):
+                with holding_lock(home) as lock:
+                    provide_exiftool(home, lock)
+                    give_to_owner(home)
+            say("Lightkeep is set up.")
         return
     with holding_lock(home) as lock:
         if environment.is_ready(dev=dev):  # the start that we waited for did it
@@ -369,10 +364,12 @@ def stop(_signal: int, _frame: object) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="lightkeep setup", description="Set Lightkeep up.")
     parser.add_argument("--dev", action="store_true", help="also what the tests need")
-    dev = parser.parse_args(arguments).dev
+    parser.add_argument("--again", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    dev = options.dev
     signal.signal(signal.SIGTERM, stop)
     try:
-        set_up(HOME, dev=dev)
+        set_up(HOME, dev=dev, again=options.again)
         if dev:
             with holding_lock(HOME) as lock:
                 provide_chromium(lock)

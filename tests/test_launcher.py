@@ -5,18 +5,26 @@ The quick tests borrow this Python for the environment; the slow ones make a rea
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import hashlib
+import http.server
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import bootstrap
+import bootstrap_exiftool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAND_IN_CLI = """\
@@ -31,7 +39,7 @@ def tree(tmp_path: Path) -> Path:
     """The launcher in a folder with a space, with a tiny cli.py and nothing to install."""
     folder = tmp_path / "light keep"
     folder.mkdir()
-    for name in ("lightkeep", "bootstrap.py"):
+    for name in ("lightkeep", "bootstrap.py", "bootstrap_exiftool.py"):
         shutil.copy2(REPOSITORY / name, folder / name)
     (folder / "cli.py").write_text(STAND_IN_CLI)
     (folder / "requirements.txt").write_text("# nothing\n")
@@ -90,7 +98,8 @@ def test_a_machine_without_python_is_told_what_to_type(tree: Path, bare_path: Pa
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         "Lightkeep needs Python 3.11 or newer; there is none on this machine.",
-        "Type: sudo apt-get install python3.11 python3.11-venv",
+        "Type: sudo apt-get install python3 python3-venv",
+        "Or get uv, which brings a Python of its own: https://docs.astral.sh/uv/",
     ]
 
 
@@ -111,7 +120,36 @@ def test_a_newer_python_beside_an_old_python3_is_found(tree: Path, bare_path: Pa
     )
     done = start(tree / "lightkeep", "serve", path=bare_path)
     assert done.returncode == 7
-    assert (bare_path / "asked").read_text() == f"{tree}/bootstrap.py\n"
+    assert (bare_path / "asked").read_text() == f"-B {tree}/bootstrap.py\n"
+
+
+def add_uv(folder: Path, *, downloads: bool) -> None:
+    """A uv that knows of a Python only once it has installed one."""
+    add_tool(folder, "uvs-python", f'echo "$@" >"{folder}/asked"; exit 7')
+    add_tool(
+        folder,
+        "uv",
+        f"""case $2 in
+            find) [ -e "{folder}/installed" ] && echo "{folder}/uvs-python" ;;
+            install) {f': >"{folder}/installed"' if downloads else "exit 1"} ;;
+        esac""",
+    )
+
+
+def test_uv_brings_a_python_where_there_is_none(tree: Path, bare_path: Path) -> None:
+    add_uv(bare_path, downloads=True)
+    done = start(tree / "lightkeep", "serve", path=bare_path)
+    assert done.returncode == 7
+    assert done.stderr == "Setting up (once): Python 3.13 (with uv)\n"
+    assert (bare_path / "asked").read_text() == f"-B {tree}/bootstrap.py\n"
+
+
+def test_a_uv_without_a_network_ends_in_what_to_type(tree: Path, bare_path: Path) -> None:
+    add_uv(bare_path, downloads=False)
+    add_tool(bare_path, "dnf", "exit 1")
+    done = start(tree / "lightkeep", "serve", path=bare_path)
+    assert done.returncode == 2
+    assert "Type: sudo dnf install python3.11" in done.stderr.splitlines()
 
 
 def test_a_ready_tree_goes_straight_to_work(tree: Path, bare_path: Path) -> None:
@@ -185,35 +223,253 @@ def test_a_failed_step_shows_what_the_program_said() -> None:
         bootstrap.run_step(["sh", "-c", "echo no network here; exit 1"], "It failed:")
 
 
-def test_an_old_exiftool_is_passed_over(
-    tree: Path, bare_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("LIGHTKEEP_EXIFTOOL", raising=False)
+def exiftool_script(version: str, answer: str = "2001:02:03 04:05:06") -> str:
+    return f'case "$*" in *-ver*) echo {version};; *) echo "{answer}";; esac'
+
+
+@pytest.fixture
+def lone_tools(bare_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that alone is on PATH, for a person who is not root and chose no ExifTool."""
+    for name in ("LIGHTKEEP_EXIFTOOL", "npm_config_registry", "NPM_CONFIG_REGISTRY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(bare_path))
-    add_tool(bare_path, "exiftool", "echo 12.14")
-    assert bootstrap.find_exiftool(tree) is None
-    vendored = tree / ".cache" / "exiftool"
-    vendored.mkdir(parents=True)
-    add_tool(vendored, "exiftool", "echo 13.59")
-    assert bootstrap.find_exiftool(tree) == str(vendored / "exiftool")
-    chosen = bare_path / "mine"
-    add_tool(bare_path, "mine", "echo 12.57")
-    monkeypatch.setenv("LIGHTKEEP_EXIFTOOL", str(chosen))
-    assert bootstrap.find_exiftool(tree) == str(chosen)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    add_tool(bare_path, "apt-get", "exit 1")
+    add_tool(bare_path, "perl", "exit 0")
+    return bare_path
 
 
-def test_without_exiftool_set_up_goes_on_and_says_what_to_type(
+def make_package(members: dict[str, bytes], *, link: str | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        if link:
+            member = tarfile.TarInfo(link)
+            member.type, member.linkname = tarfile.SYMTYPE, "/etc"
+            archive.addfile(member)
+    return buffer.getvalue()
+
+
+def make_exiftool_package(version: str = "13.59") -> bytes:
+    program = f"#!/bin/sh\n{exiftool_script(version)}\n"
+    return make_package(
+        {
+            "package/bin/exiftool": program.encode(),
+            "package/bin/lib/Image/ExifTool.pm": b"1;",
+            "package/index.js": b"",
+            "package/bin/../../outside": b"no",
+            "/package/bin/absolute": b"no",
+        },
+        link="package/bin/lib/etc",
+    )
+
+
+Serve = Callable[[bytes], list[str]]
+
+
+@pytest.fixture
+def serve_package(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Call it with bytes: the registry gives them, and they are the ones that are pinned."""
+    package = b""
+    asked: list[str] = []
+
+    class Registry(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(package)))
+            self.end_headers()
+            self.wfile.write(package)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def serve(content: bytes) -> list[str]:
+        nonlocal package
+        package = content
+        digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
+        monkeypatch.setattr(bootstrap_exiftool, "SHA512", digest)
+        monkeypatch.setenv("npm_config_registry", f"http://127.0.0.1:{server.server_port}/npm/")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        return asked
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield serve
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def provide_exiftool(tree: Path) -> None:
+    with bootstrap.holding_lock(tree) as lock:
+        bootstrap.provide_exiftool(tree, lock)
+
+
+def test_an_old_exiftool_is_passed_over(tree: Path, lone_tools: Path) -> None:
+    add_tool(lone_tools, "exiftool", exiftool_script("12.14"))
+    assert bootstrap_exiftool.find(tree) is None
+    program = bootstrap_exiftool.vendored(tree)
+    program.parent.mkdir(parents=True)
+    add_tool(program.parent, program.name, exiftool_script("12.15"))
+    assert bootstrap_exiftool.find(tree) == str(program)
+
+
+def test_an_exiftool_that_reads_no_picture_is_passed_over(tree: Path, lone_tools: Path) -> None:
+    add_tool(lone_tools, "exiftool", exiftool_script("13.59", answer=""))
+    assert bootstrap_exiftool.find(tree) is None
+
+
+def test_a_chosen_exiftool_is_the_only_one(
     tree: Path,
-    bare_path: Path,
+    lone_tools: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.delenv("LIGHTKEEP_EXIFTOOL", raising=False)
-    monkeypatch.setenv("PATH", str(bare_path))
-    add_tool(bare_path, "apk", "exit 0")
-    with bootstrap.holding_lock(tree) as lock:
-        bootstrap.provide_exiftool(tree, lock)
-    assert "Type: sudo apk add exiftool" in capsys.readouterr().err
+    add_tool(lone_tools, "exiftool", exiftool_script("13.59"))
+    add_tool(lone_tools, "mine", exiftool_script("12.57"))
+    monkeypatch.setenv("LIGHTKEEP_EXIFTOOL", str(lone_tools / "mine"))
+    assert bootstrap_exiftool.find(tree) == str(lone_tools / "mine")
+    monkeypatch.setenv("LIGHTKEEP_EXIFTOOL", "/not/there")
+    provide_exiftool(tree)
+    assert "LIGHTKEEP_EXIFTOOL names /not/there" in capsys.readouterr().err
+
+
+def test_an_exiftool_is_fetched_for_who_may_install_nothing(
+    tree: Path, lone_tools: Path, serve_package: Serve
+) -> None:
+    asked = serve_package(make_exiftool_package())
+    provide_exiftool(tree)
+    program = tree / ".cache" / "exiftool" / "exiftool"
+    assert bootstrap_exiftool.find(tree) == str(program)
+    version = bootstrap_exiftool.VERSION
+    assert asked == [f"/npm/exiftool-vendored.pl/-/exiftool-vendored.pl-{version}.tgz"]
+    provide_exiftool(tree)
+    assert len(asked) == 1
+
+    # Only plain files of the package's `bin`, and nothing half-made beside them.
+    files = {path.relative_to(tree / ".cache") for path in (tree / ".cache").rglob("*")}
+    assert {str(path) for path in files} == {
+        "setup.lock",
+        "exiftool",
+        "exiftool/exiftool",
+        "exiftool/lib",
+        "exiftool/lib/Image",
+        "exiftool/lib/Image/ExifTool.pm",
+    }
+    assert not list(tree.parent.rglob("outside"))
+
+
+def test_a_package_with_another_checksum_is_not_unpacked(
+    tree: Path,
+    lone_tools: Path,
+    serve_package: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    serve_package(make_exiftool_package())
+    monkeypatch.setattr(bootstrap_exiftool, "SHA512", "another")
+    provide_exiftool(tree)
+    assert "another checksum" in capsys.readouterr().err
+    assert [path.name for path in (tree / ".cache").iterdir()] == ["setup.lock"]
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        pytest.param(make_exiftool_package("9.99"), id="too old"),
+        pytest.param(make_package({"package/index.js": b""}), id="no exiftool"),
+        pytest.param(make_exiftool_package()[:-30], id="cut off"),
+        pytest.param(b"<html>Log in to the network</html>", id="no archive"),
+    ],
+)
+def test_a_package_that_gives_no_exiftool_leaves_the_old_one_alone(
+    tree: Path, lone_tools: Path, serve_package: Serve, package: bytes
+) -> None:
+    serve_package(package)
+    program = bootstrap_exiftool.vendored(tree)
+    program.parent.mkdir(parents=True)
+    program.write_text("the old one")
+    with pytest.raises(bootstrap_exiftool.FetchError):
+        bootstrap_exiftool.fetch(tree)
+    assert program.read_text() == "the old one"
+    assert [path.name for path in (tree / ".cache").iterdir()] == ["exiftool"]
+
+
+def test_a_fetch_that_was_cut_off_is_tidied_up_by_the_next(
+    tree: Path, lone_tools: Path, serve_package: Serve
+) -> None:
+    serve_package(make_exiftool_package())
+    (tree / ".cache" / "exiftool.partial" / "lib").mkdir(parents=True)
+    (tree / ".cache" / "exiftool").mkdir()
+    bootstrap_exiftool.fetch(tree)
+    assert [path.name for path in (tree / ".cache").iterdir()] == ["exiftool"]
+    assert bootstrap_exiftool.find(tree)
+
+
+@pytest.mark.parametrize("registry", ["http://127.0.0.1:9", "file:///etc", "nonsense"])
+def test_without_exiftool_set_up_goes_on_and_says_what_to_type(
+    tree: Path,
+    lone_tools: Path,
+    registry: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", registry)
+    provide_exiftool(tree)
+    said = capsys.readouterr().err
+    assert registry in said
+    assert "Type: sudo apt-get install libimage-exiftool-perl" in said
+    assert said.endswith("let Lightkeep fetch its own: ./lightkeep setup\n")
+
+
+def test_where_there_is_no_perl_nothing_is_fetched(
+    tree: Path, lone_tools: Path, serve_package: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = serve_package(make_exiftool_package())
+    (lone_tools / "perl").unlink()
+    provide_exiftool(tree)
+    assert "there is no perl on this machine" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_the_pinned_checksum_is_one_of_sha512() -> None:
+    assert len(base64.b64decode(bootstrap_exiftool.SHA512, validate=True)) == 64
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="no ExifTool on this machine")
+def test_a_real_exiftool_reads_the_test_picture() -> None:
+    assert bootstrap_exiftool.works("exiftool")
+
+
+def test_a_setup_that_was_asked_for_looks_for_exiftool_again(
+    tree: Path, lone_tools: Path, serve_package: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_ready(tree)
+    asked = serve_package(make_exiftool_package())
+    bootstrap.set_up(tree, dev=False)
+    assert (asked, capsys.readouterr().err) == ([], "")
+    bootstrap.set_up(tree, dev=False, again=True)
+    assert len(asked) == 1
+    bootstrap.set_up(tree, dev=False, again=True)
+    assert len(asked) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "Lightkeep is set up."
+
+
+def test_the_verb_setup_asks_for_it_and_a_start_does_not(tree: Path, bare_path: Path) -> None:
+    add_tool(
+        bare_path,
+        "python3",
+        f'case $1 in -c) exit 0;; esac; shift 2; echo "$@" >"{bare_path}/asked"; exit 7',
+    )
+    for arguments, passed in ((["setup", "--dev"], "--again --dev"), (["serve"], "")):
+        assert start(tree / "lightkeep", *arguments, path=bare_path).returncode == 7
+        assert (bare_path / "asked").read_text().strip() == passed
 
 
 def test_a_missing_list_of_packages_is_fetched_first(
