@@ -38,7 +38,15 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     common.register(app)
     for room in (grid, photos, operations):
         app.register_blueprint(room.blueprint)
-    app.jinja_env.globals["picture_version"] = photos.picture_version
+    for word in (
+        photos.picture_version,
+        photos.is_drawn,
+        photos.name_format,
+        photos.name_kind,
+        photos.list_marks,
+    ):
+        app.jinja_env.globals[word.__name__] = word
+    app.jinja_env.filters["clock"] = photos.format_clock
     app.jinja_env.globals["month_title"] = grid.month_title
 
     @app.get("/healthz")

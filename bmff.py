@@ -1,4 +1,4 @@
-"""HEIC and AVIF: the image items of an ISO base media file, and the frames of its image tracks.
+"""The picture in ISO base media files: image items and tracks of HEIC and AVIF, films of MP4.
 
 An editor that adds EXIF or XMP adds items and moves `mdat`, so offsets do not count and are
 followed instead. Sources: ISO/IEC 14496-12 (boxes, `iloc`, sample tables), 23008-12 (HEIF).
@@ -119,6 +119,22 @@ def find_heif_picture(source: PictureSource, method: str) -> Picture:
     if not images:
         raise BrokenPictureError("there is no image in it")
     return Picture(method, parts.pieces)
+
+
+def find_film(source: PictureSource) -> Picture:
+    """What lies in the `mdat` boxes of an MP4, MOV, M4V or 3GP: frames and sound.
+
+    Titles, dates, ratings and rotation stand in `moov`, which editors rewrite.
+    """
+    parts = PictureParts(source)
+    kinds = set()
+    for box in _Boxes(source).walk(0, source.size):
+        kinds.add(box.kind)
+        if box.kind == b"mdat":
+            parts.add_section(b"mdat", box.start, box.end - box.start)
+    if b"mdat" not in kinds or not kinds & {b"moov", b"moof"}:
+        raise BrokenPictureError("there is no film in it, or nothing that says how to read it")
+    return Picture("film", parts.pieces)
 
 
 def _name(kind: bytes) -> str:

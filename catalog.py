@@ -11,7 +11,7 @@ import binascii
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from typing import Final
 
 from errors import InvalidRequestError, NotFoundError
@@ -103,10 +103,14 @@ class KnownFile:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFilter:
-    """Which photos a page shows, and from which end."""
+    """Which photos a page shows, and from which end.
+
+    companions: also those that are shown by their leader's cell (`photo_pairs`).
+    """
 
     favorites: bool = False
     newest_first: bool = True
+    companions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +133,20 @@ class PhotoPage:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many photos there are to see, and of which kind."""
+    """How many cells there are to see, and of which kind."""
 
     photos: int
     undated: int
     favorites: int
     missing: int
 
+
+_LED: Final = "id NOT IN (SELECT photo_id FROM companions)"
+_LED_BY_FAVORITE: Final = (
+    "id NOT IN (SELECT photo_id FROM companions JOIN photos AS leader ON leader.id = leader_id"  # noqa: S608  constants only
+    f" WHERE leader.missing_since IS NULL AND leader.rating = {FAVORITE_RATING})"
+)
+"""Among favorites a companion stands for itself unless its leader is one."""
 
 _PHOTO_COLUMNS: Final = ", ".join(field.name for field in fields(Photo))
 _KNOWN_COLUMNS: Final = ", ".join(field.name for field in fields(KnownFile))
@@ -257,7 +268,7 @@ def _find_previous(
     connection: sqlite3.Connection, photo: Photo, photo_filter: PhotoFilter
 ) -> int | None:
     """The photo before this one: the first behind it with the order turned round."""
-    turned = PhotoFilter(photo_filter.favorites, not photo_filter.newest_first)
+    turned = replace(photo_filter, newest_first=not photo_filter.newest_first)
     position = (photo.date_taken, photo.id)
     before = _list_after(connection, position, 1, turned, dated=photo.date_taken is not None)
     if not before and photo.date_taken is None:
@@ -265,22 +276,51 @@ def _find_previous(
     return before[0].id if before else None
 
 
+def list_companions(
+    connection: sqlite3.Connection, photo_ids: Iterable[int]
+) -> dict[int, list[Photo]]:
+    """The present companions of each of these photos that has some, by path."""
+    columns = ", ".join(f"photos.{field.name}" for field in fields(Photo))
+    rows = connection.execute(
+        f"SELECT leader_id, {columns} FROM companions JOIN photos ON photos.id = photo_id"  # noqa: S608  constants only
+        " WHERE leader_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL"
+        " ORDER BY current_path",
+        [json.dumps(list(photo_ids))],
+    )
+    companions: dict[int, list[Photo]] = {}
+    for leader_id, *row in rows:
+        companions.setdefault(leader_id, []).append(Photo(*row))
+    return companions
+
+
+def find_leader(connection: sqlite3.Connection, photo_id: int) -> Photo | None:
+    """The present photo whose companion this one is."""
+    row = connection.execute(
+        "SELECT leader_id FROM companions WHERE photo_id = ?", [photo_id]
+    ).fetchone()
+    leader = get_photo(connection, row[0]) if row else None
+    return leader if leader and not leader.missing_since else None
+
+
 def count_photos(connection: sqlite3.Connection) -> Counts:
-    """How many photos are there, without a date, favorites, and missing."""
+    """How many cells there are, without a date, of favorites; and how many photos are missing."""
     # Four counts that an index answers each, where one pass would read every row.
     row = connection.execute(
-        "SELECT (SELECT count(*) FROM photos WHERE missing_since IS NULL),"
-        " (SELECT count(*) FROM photos WHERE missing_since IS NULL AND date_taken IS NULL),"
-        " (SELECT count(*) FROM photos WHERE missing_since IS NULL AND rating = ?),"
-        " (SELECT count(*) FROM photos WHERE missing_since > '')",
-        [FAVORITE_RATING],
+        f"SELECT (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter())}),"  # noqa: S608  constants only
+        f" (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter())} AND date_taken IS NULL),"
+        f" (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter(favorites=True))}),"
+        " (SELECT count(*) FROM photos WHERE missing_since > '')"
     ).fetchone()
     return Counts(*row)
 
 
 def _visible(photo_filter: PhotoFilter) -> str:
-    favorites = f" AND rating = {FAVORITE_RATING}" if photo_filter.favorites else ""
-    return f"missing_since IS NULL{favorites}"
+    conditions = ["missing_since IS NULL"]
+    if photo_filter.favorites:
+        conditions.append(f"rating = {FAVORITE_RATING}")
+    if not photo_filter.companions:
+        conditions.append(_LED_BY_FAVORITE if photo_filter.favorites else _LED)
+    return " AND ".join(conditions)
 
 
 def _direction(photo_filter: PhotoFilter) -> str:
@@ -351,6 +391,28 @@ def mark_missing(connection: sqlite3.Connection, photo_ids: Iterable[int], since
     connection.executemany(
         "UPDATE photos SET missing_since = ? WHERE id = ? AND missing_since IS NULL",
         ((since, photo_id) for photo_id in photo_ids),
+    )
+
+
+def list_pair_facts(
+    connection: sqlite3.Connection,
+) -> Iterator[tuple[int, str, str, float | None]]:
+    """Id, path, type and duration of every present photo: what tells which belong together."""
+    return connection.execute(
+        "SELECT id, current_path, file_type, duration_s FROM photos WHERE missing_since IS NULL"
+    )
+
+
+def replace_companions(connection: sqlite3.Connection, leaders: Mapping[int, int]) -> None:
+    """Remember the leader of every companion, both by id; only what differs is written."""
+    before = dict(connection.execute("SELECT photo_id, leader_id FROM companions"))
+    connection.executemany(
+        "DELETE FROM companions WHERE photo_id = ?",
+        ((photo_id,) for photo_id in before.keys() - leaders.keys()),
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO companions (photo_id, leader_id) VALUES (?, ?)",
+        (leaders.items() - before.items()),
     )
 
 

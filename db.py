@@ -139,6 +139,11 @@ def open_database(path: Path) -> Database:
     try:
         with database.reading() as connection:
             connection.execute("SELECT id FROM photos LIMIT 1").fetchone()
+            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if missing := db_schema.list_missing_statements(names):
+            with database.transaction() as connection:
+                for statement in missing:
+                    connection.execute(statement)
     except sqlite3.DatabaseError as error:
         database.close()
         raise _refusal(path, error) from error

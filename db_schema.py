@@ -6,6 +6,7 @@ stands in `detect_version`, because both may carry `user_version` 0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -105,7 +106,23 @@ CREATE TABLE write_journal (
 ) STRICT
 """
 
-TABLES: Final = (PHOTOS, DELETED_PHOTOS, OPERATION_STATE, HASH_CACHE, FOLDERS, WRITE_JOURNAL)
+COMPANIONS: Final = """
+CREATE TABLE companions (
+    photo_id INTEGER PRIMARY KEY REFERENCES photos (id) ON DELETE CASCADE,
+    leader_id INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE
+) STRICT
+"""
+"""Photos that the grid shows by another's cell: a Live Photo's film, the RAW of a JPEG."""
+
+TABLES: Final = (
+    PHOTOS,
+    DELETED_PHOTOS,
+    OPERATION_STATE,
+    HASH_CACHE,
+    FOLDERS,
+    WRITE_JOURNAL,
+    COMPANIONS,
+)
 
 INDICES: Final = (
     # A path is one present photo; a missing row may share its path with the picture that
@@ -127,9 +144,19 @@ INDICES: Final = (
     "CREATE INDEX idx_hash_cache_hash ON hash_cache (content_hash)",
     "CREATE INDEX idx_journal_path ON write_journal (path)",
     "CREATE INDEX idx_journal_state ON write_journal (state)",
+    "CREATE INDEX idx_companions_leader ON companions (leader_id)",
 )
 
 STATEMENTS: Final = TABLES + INDICES
+_NAME: Final = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)")
+
+
+def list_missing_statements(names: Collection[str]) -> list[str]:
+    """What makes the tables and indices that are not among `names` of a version 3 database.
+
+    Tables that hold nothing but what an index finds may be added without a new version.
+    """
+    return [statement for statement in STATEMENTS if _NAME.findall(statement)[0] not in names]
 
 
 def detect_version(

@@ -115,6 +115,13 @@ class PictureChangedError(PictureError):
     code = "picture_changed"
 
 
+class ToolMissingError(PictureError):
+    """A picture that can be drawn once a program is installed."""
+
+    status = 503
+    code = "tool_missing"
+
+
 class WorkerTimeoutError(PictureError):
     """A worker took longer over one file than it may."""
 

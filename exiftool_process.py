@@ -6,6 +6,7 @@ its transport is replaced here. Process and pipes belong to one thread.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import logging
@@ -17,23 +18,26 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Final
 
 import exiftool
 from exiftool.exceptions import ExifToolException
 
-from errors import FileProblem
+from errors import FileProblem, PictureError
 from metadata import TAGS_READ, TagValue
 
 LOGGER = logging.getLogger(__name__)
 
 MINIMUM_VERSION: Final = (12, 15)
 BATCH_FILES: Final = 50
+BUNDLED: Final = Path(__file__).resolve().parent / ".cache" / "exiftool" / "exiftool"
+"""Where set-up puts one that it fetched itself."""
+
 DEFAULT_TIMEOUT_S: Final = 30.0
 
 _PIPE_VERSION: Final = (12, 38)
@@ -50,6 +54,13 @@ _READ_ARGUMENTS: Final = (
     "-ExifTool:Error",
     *(f"-{tag}" for tag in TAGS_READ),
 )
+_PREVIEW_ARGUMENTS: Final = (
+    "-b",
+    "-api",
+    "LargeFileSupport=1",
+    *("-JpgFromRaw", "-JpgFromRaw2", "-PreviewImage", "-OtherImage", "-ThumbnailImage"),
+)
+_BASE64_MARK: Final = "base64:"
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _MAX_MEMORY_BYTES: Final = 2 * 1024**3
 
@@ -76,12 +87,46 @@ class ExifToolFailedError(Exception):
 
 
 def find_exiftool() -> str | None:
-    """The ExifTool to use: `LIGHTKEEP_EXIFTOOL`, else on the PATH, else beside the program."""
-    chosen = os.environ.get("LIGHTKEEP_EXIFTOOL")
-    if chosen:
-        return shutil.which(chosen)
-    bundled = Path(__file__).resolve().parent / ".cache" / "exiftool" / "exiftool"
-    return shutil.which("exiftool") or shutil.which(str(bundled))
+    """The ExifTool to use: `LIGHTKEEP_EXIFTOOL`, else on the PATH, else beside the program.
+
+    One that does not run, or is too old, is passed over.
+    """
+    for name in (os.environ.get("LIGHTKEEP_EXIFTOOL"), "exiftool", str(BUNDLED)):
+        found = shutil.which(name) if name else None
+        if found:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # busy: asked again next time
+                if _runs(found, os.stat(found).st_mtime_ns):
+                    return found
+    return None
+
+
+@lru_cache(maxsize=16)
+def _runs(executable: str, _mtime_ns: int) -> bool:
+    """Whether it says a version that will do; asked once, and again when the file changes."""
+    try:
+        done = subprocess.run(  # noqa: S603  no shell, and no name from outside
+            [executable, "-config", "", "-ver"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=DEFAULT_TIMEOUT_S,
+            cwd="/",
+            env=_make_environment(),
+        )
+        return _parse_version(done.stdout.decode("ascii", "replace").strip()) >= MINIMUM_VERSION
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        LOGGER.warning("%s is no ExifTool of version 12.15 or newer; it is not used", executable)
+        return False
+
+
+def _make_environment() -> dict[str, str]:
+    """Nothing of ours that Perl or ExifTool would look into."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": "/nonexistent",
+        "TZ": "UTC",
+        "LC_ALL": "C.UTF-8",
+    }
 
 
 class ExifTool:
@@ -96,7 +141,6 @@ class ExifTool:
             raise FileNotFoundError("ExifTool is not installed")
         self._executable = os.path.abspath(found)
         self._timeout_s = timeout_s
-        self._folder = tempfile.TemporaryDirectory(prefix="lightkeep-exiftool-")
         # PR_SET_PDEATHSIG ends the child with the thread that made it, so one thread lives
         # as long as this object and does all.
         self._owner = ThreadPoolExecutor(1, thread_name_prefix="exiftool")
@@ -114,12 +158,18 @@ class ExifTool:
         """
         return self._owner.submit(self._read_all, list(dict.fromkeys(paths))).result()
 
+    def extract_preview(self, path: str) -> bytes | None:
+        """The largest JPEG that the file at the absolute `path` holds, or None.
+
+        Raises `PictureError` where the file or ExifTool will not do.
+        """
+        return self._owner.submit(self._extract_preview, path).result()
+
     def close(self) -> None:
         """End the process. Safe to call twice; no file can be read afterwards."""
         with contextlib.suppress(RuntimeError):  # the owner was shut down before
             self._owner.submit(self._kill).result()
         self._owner.shutdown()
-        self._folder.cleanup()
 
     # -- in the owner thread -----------------------------------------------------------------
 
@@ -154,10 +204,23 @@ class ExifTool:
         # One file was asked for, so the one answer is its own, however its name was spelled.
         return answer[0] if answer else FileProblem(path, "ExifTool cannot read the file.")
 
-    def _execute(self, paths: Sequence[str]) -> list[dict[str, TagValue]]:
+    def _extract_preview(self, path: str) -> bytes | None:
+        reason = self._refuse(path)
+        if reason:
+            raise PictureError(reason)
+        try:
+            answer = self._execute([path], _PREVIEW_ARGUMENTS)
+        except ExifToolFailedError as error:
+            raise PictureError(f"ExifTool cannot read the file: {error}.") from error
+        found = [_decode_jpeg(value) for tags in answer for value in tags.values()]
+        return max(found, key=len, default=b"") or None
+
+    def _execute(
+        self, paths: Sequence[str], arguments: Sequence[str] = _READ_ARGUMENTS
+    ) -> list[dict[str, TagValue]]:
         """One command. Whatever goes wrong, the process is ended: the next one starts afresh."""
         try:
-            answer = self._get_process().execute(*_READ_ARGUMENTS, "-j", *paths)
+            answer = self._get_process().execute(*arguments, "-j", *paths)
             return _parse_answer(answer)
         except ExifToolFailedError as error:
             LOGGER.warning("ExifTool is restarted: %s", error)
@@ -187,7 +250,7 @@ class ExifTool:
 
     def _get_process(self) -> _StayOpenProcess:
         if self._process is None:
-            process = _StayOpenProcess(self._executable, self._timeout_s, self._folder.name)
+            process = _StayOpenProcess(self._executable, self._timeout_s)
             try:
                 process.run()
                 version = _parse_version(process.version)
@@ -219,6 +282,17 @@ def _parse_answer(answer: str) -> list[dict[str, TagValue]]:
     return items
 
 
+def _decode_jpeg(value: object) -> bytes:
+    """The JPEG that a tag's value holds, as `-b -j` writes it; empty for anything else."""
+    if not isinstance(value, str) or not value.startswith(_BASE64_MARK):
+        return b""
+    try:
+        data = base64.b64decode(value[len(_BASE64_MARK) :])
+    except ValueError:
+        return b""
+    return data if data.startswith(b"\xff\xd8\xff") else b""
+
+
 def _take_error(path: str, tags: dict[str, TagValue]) -> dict[str, TagValue] | FileProblem:
     error = tags.get("ExifTool:Error")
     if error is not None:
@@ -236,7 +310,7 @@ def _parse_version(text: object) -> tuple[int, int]:
 class _StayOpenProcess(exiftool.ExifTool):  # type: ignore[misc]  # it carries no type marker
     """PyExifTool's ExifTool with deadlines, a clean environment and no `preexec_fn`."""
 
-    def __init__(self, executable: str, timeout_s: float, folder: str) -> None:
+    def __init__(self, executable: str, timeout_s: float) -> None:
         super().__init__(
             executable=executable,
             common_args=list(_COMMON_ARGUMENTS),
@@ -245,7 +319,6 @@ class _StayOpenProcess(exiftool.ExifTool):  # type: ignore[misc]  # it carries n
             encoding="utf-8",
         )
         self._timeout_s = timeout_s
-        self._folder = folder
 
     def run(self) -> None:
         """Start the process and ask its version."""
@@ -260,13 +333,8 @@ class _StayOpenProcess(exiftool.ExifTool):  # type: ignore[misc]  # it carries n
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            cwd=self._folder,
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "HOME": self._folder,
-                "TZ": "UTC",
-                "LC_ALL": "C.UTF-8",
-            },
+            cwd="/",
+            env=_make_environment(),
         )
         for pipe in self._pipes():
             os.set_blocking(pipe.fileno(), False)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from catalog import PhotoRecord
 from errors import FileProblem
@@ -21,14 +22,11 @@ from file_operations import (
 from hash_cache import HashCache
 from index_plan import PhotoFile
 from media_workers import WorkerFailure, WorkerPool
-from metadata import READER_VERSION, Facts
+from metadata import READER_VERSION, Facts, zone_version
 
 BATCH_FILES: Final = 100
 WORKER_BATCH_FILES: Final = 20
-
-UNSETTLED_VERSION: Final = 0
-"""`reader_version` of a row that ExifTool should have been asked about, had it been there: it is
-read again once ExifTool is."""
+SLOW_DISK_BYTES_S: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +50,18 @@ class FileIndexer:
     pool: WorkerPool
     exiftool: ExifTool | None
     cache: HashCache
+    time_zone: ZoneInfo
 
     def index_files(self, files: Sequence[PhotoFile]) -> Iterator[IndexedFile]:
         """The one way from files to rows: read each, in a worker, and say what its row holds."""
+        requests = [self._request(file) for file in files]
+        sizes = {request[0]: file.stat.size for request, file in zip(requests, files, strict=True)}
         results = self.pool.map_batches(
             read_pictures,
-            [self._request(file) for file in files],
+            requests,
             batch_size=WORKER_BATCH_FILES,
+            # A large file takes a slow disk longer than others.
+            extra_s=lambda request: sizes[request[0]] / SLOW_DISK_BYTES_S,
         )
         pairs = zip(files, (result for _, result in results), strict=True)
         while batch := list(itertools.islice(pairs, BATCH_FILES)):
@@ -82,6 +85,7 @@ class FileIndexer:
             exiftool=self.exiftool,
             readings=readings,
             problems=failures,
+            time_zone=self.time_zone,
         )
         reasons = {failure.path: failure.reason for failure in failures}
         for file, reading in batch:
@@ -106,18 +110,22 @@ class FileIndexer:
             problem = FileProblem(file.path, reason)
             return IndexedFile(file, None, problem, keep_row=reading.transient)
         reason = " ".join(filter(None, (reading.problem, failure)))
-        unsettled = reading.unsure is not None and self.exiftool is None
-        record = _make_record(
-            file, reading, facts, UNSETTLED_VERSION if unsettled else READER_VERSION
-        )
+        record = _make_record(file, reading, facts, self._version(reading, facts))
         return IndexedFile(file, record, FileProblem(file.path, reason) if reason else None)
+
+    def _version(self, reading: PictureReading, facts: Facts) -> int:
+        """Negative where ExifTool should have been asked, had it been there: once it is, the
+        file is read again.
+        """
+        version = zone_version(self.time_zone.key) if facts.from_utc else READER_VERSION
+        unsettled = reading.unsure is not None and self.exiftool is None
+        return -version if unsettled else version
 
     @property
     def settled_versions(self) -> frozenset[int]:
         """The `reader_version`s of rows that need no second look."""
-        if self.exiftool is None:
-            return frozenset({READER_VERSION, UNSETTLED_VERSION})
-        return frozenset({READER_VERSION})
+        settled = {READER_VERSION, zone_version(self.time_zone.key)}
+        return frozenset(settled if self.exiftool else settled | {-one for one in settled})
 
 
 def _make_record(

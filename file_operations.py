@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -25,8 +26,16 @@ from folder_scan import (
     scan_folder,
     show_path,
 )
-from media_types import SIGNATURE_BYTES, detect_format
-from metadata import ROTATION_TAG, SIZE_TAGS, Facts, TagValue, derive_facts
+from media_types import SIGNATURE_BYTES, Kind, detect_format, kind_of
+from metadata import (
+    IMAGE_SIZE_TAG,
+    ROTATION_TAG,
+    SIZE_TAGS,
+    VIDEO_ROTATION_TAG,
+    Facts,
+    TagValue,
+    derive_facts,
+)
 from picture_bytes import PictureHashes, hash_picture
 from tag_reader import read_tags
 from xmp_reader import read_xmp
@@ -176,8 +185,8 @@ def _read_picture_once(path: str, sidecar: str | None, known: KnownHashes | None
         if not stat.S_ISREG(before.st_mode):
             raise _NotAPictureError("This is no regular file.")
         _wait_until_settled(before)
-        head = file.read(SIGNATURE_BYTES)
-        file_type = detect_format(head)
+        head = file.peek(SIGNATURE_BYTES)[:SIGNATURE_BYTES]
+        file_type = detect_format(head, os.path.basename(path))
         if file_type is None:
             raise _NotAPictureError(_describe_bytes(head))
         if known and known.stamps not in (None, _stamps(before)):
@@ -266,7 +275,7 @@ def _stamps(result: os.stat_result) -> tuple[int, int, int]:
 def _describe_bytes(head: bytes) -> str:
     if not head:
         return "The file is empty."
-    return "This is not a picture: its bytes are those of no known format."
+    return "This is neither photo nor video: its bytes are those of no known format."
 
 
 def _describe(error: OSError) -> str:
@@ -311,12 +320,14 @@ def extract_metadata_batch(
     exiftool: ExifTool | None = None,
     readings: Sequence[PictureReading] | None = None,
     problems: list[FileProblem] | None = None,
+    time_zone: tzinfo | None = None,
 ) -> dict[str, Facts | FileProblem]:
     """The facts of each file by its path as given (absolute).
 
     The fast reader comes first (`readings`, where somebody has them already); what it is
     unsure of goes to ExifTool in one command. Without ExifTool, or where that fails over a
-    file, what the fast reader found stands, and `problems` is told of the failure.
+    file, what the fast reader found stands, and `problems` is told of the failure. A date that
+    a film says in UTC is brought to `time_zone` (None: the machine's).
     """
     if readings is None:
         readings = [read_picture(path, known=TAGS_ONLY) for path in paths]
@@ -332,11 +343,13 @@ def extract_metadata_batch(
             if problems is not None:
                 problems.append(answer)
             answer = None
-        facts[path] = _derive(reading, answer)
+        facts[path] = _derive(reading, answer, time_zone)
     return facts
 
 
-def _derive(reading: PictureReading, answer: dict[str, TagValue] | None) -> Facts | FileProblem:
+def _derive(
+    reading: PictureReading, answer: dict[str, TagValue] | None, time_zone: tzinfo | None
+) -> Facts | FileProblem:
     if reading.tags is None or reading.file_type is None:
         return FileProblem(reading.path, reading.problem or "The file cannot be read.")
     return derive_facts(
@@ -344,6 +357,7 @@ def _derive(reading: PictureReading, answer: dict[str, TagValue] | None) -> Fact
         file_name=os.path.basename(reading.path),
         file_type=reading.file_type,
         sidecar_tags=reading.sidecar_tags,
+        time_zone=time_zone,
     )
 
 
@@ -357,7 +371,10 @@ def _merge(
     """
     if answer is None:
         return fast
-    size = {tag: fast[tag] for tag in SIZE_TAGS[file_type] if tag in fast}
+    if kind_of(file_type) == Kind.VIDEO:
+        shape = {tag: fast[tag] for tag in (IMAGE_SIZE_TAG, VIDEO_ROTATION_TAG) if tag in fast}
+        return fast | answer | shape
+    size = {tag: fast[tag] for tag in SIZE_TAGS.get(file_type, ()) if tag in fast}
     if not size:
         return answer
     return {name: value for name, value in answer.items() if name != ROTATION_TAG} | size

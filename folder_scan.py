@@ -6,13 +6,13 @@ import errno
 import os
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from errors import FileProblem
-from media_types import is_photo_name
+from media_types import Kind, is_media_name, kind_of_name
 
 SIDECAR_SUFFIX: Final = ".xmp"
 LINK: Final = "(symbolic link)"
@@ -53,7 +53,8 @@ class FolderScan:
     folders: modification time in ns by relative path; the root is "".
     ignored: how many files of other kinds there are, by lower-case suffix; `LINK` and
         `SPECIAL_FILE` stand for what is no regular file.
-    problems: names that are not UTF-8, and what could not be listed.
+    problems: names that are not UTF-8, what could not be listed, and what has a photo's name
+        but is a link, a folder, a pipe or a device.
     unreadable_folders: folders of which the walk did not see everything; "" is the root.
     """
 
@@ -141,9 +142,13 @@ class _Walk:
         if entry.is_dir(follow_symlinks=False):
             if entry.name not in SYSTEM_DIRS and not self._is_skipped(entry):
                 self._waiting.append(path)
+                if is_media_name(entry.name):
+                    self._report(path, "This is a folder. What lies in it is indexed all the same.")
         elif entry.is_symlink():
             self.ignored[LINK] += 1
-        elif is_photo_name(entry.name):
+            if is_media_name(entry.name) or entry.is_dir():
+                self._report(path, "This is a symbolic link; links are not followed.")
+        elif is_media_name(entry.name):
             self._add(entry, path, sidecar=False)
         elif entry.name.lower().endswith(SIDECAR_SUFFIX):
             self._add(entry, path, sidecar=True)
@@ -163,6 +168,7 @@ class _Walk:
         result = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(result.st_mode):
             self.ignored[SPECIAL_FILE] += 1
+            self._report(path, f"This is a {_name_kind(result.st_mode)}, not a file.")
         elif sidecar:
             self.sidecars[path] = make_file_stat(path, result)
         else:
@@ -186,6 +192,12 @@ def _identify(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return result.st_dev, result.st_ino
+
+
+def _name_kind(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "named pipe"
+    return "socket" if stat.S_ISSOCK(mode) else "device"
 
 
 def _is_utf8(name: str) -> bool:
@@ -212,7 +224,9 @@ def show_path(path: str) -> str:
 def find_sidecars(photos: Iterable[str], sidecars: Collection[str]) -> dict[str, str]:
     """The sidecar of each photo that has one, both as relative paths.
 
-    `name.ext.xmp` first; else `name.xmp` where only one photo of that folder has the name.
+    `name.ext.xmp` first; else `name.xmp` where only one photo of that folder has the name. A
+    RAW goes before a JPEG, for Adobe's programs write such sidecars for RAW and a JPEG's facts
+    into the JPEG; and a Live Photo before its film.
     A sidecar belongs to one photo: letters' case counts only where it decides between several.
     """
     paths = sorted(photos)
@@ -226,10 +240,20 @@ def find_sidecars(photos: Iterable[str], sidecars: Collection[str]) -> dict[str,
     stems = {
         path: _cut_suffix(path) + SIDECAR_SUFFIX
         for path in paths
-        if path not in owners and len(by_stem[_fold_name(_cut_suffix(path))]) == 1
+        if path not in owners and _is_meant(path, by_stem[_fold_name(_cut_suffix(path))])
     }
     _match_names(stems, sidecars, owners, taken)
     return owners
+
+
+def _is_meant(path: str, namesakes: Sequence[str]) -> bool:
+    """Whether `name.xmp` can only be for this one of the photos that are called `name`."""
+    kinds = {name: kind_of_name(name) for name in namesakes}
+    for kind in (Kind.RAW, Kind.IMAGE, Kind.VIDEO):
+        of_kind = [name for name in namesakes if kinds[name] == kind]
+        if of_kind:
+            return of_kind == [path]
+    return False
 
 
 def find_sidecar(path: str, photos: Iterable[str], sidecars: Collection[str]) -> str | None:

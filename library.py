@@ -32,7 +32,7 @@ from exiftool_process import ExifTool, find_exiftool
 from hash_cache import HashCache
 from library_marker import LibraryMemory, list_markers, mark, refuse_unmounted
 from library_sync import Indexer, IndexObserver, IndexReport
-from media_types import is_photo_name
+from media_types import is_media_name
 from media_workers import WorkerPool
 from operation_progress import Progress
 from operation_runner import OperationContext, OperationRunner
@@ -59,30 +59,45 @@ class Library:
             operation_state.pause_interrupted(connection)
             operation_state.cleanup_operations(connection)
         self.pool = _make_pool(settings)
-        self.exiftool = _make_exiftool()
+        self._exiftool = _make_exiftool()
         self.thumbnails = ThumbnailStore(
             settings.data_dir / "thumbnails", self.pool, settings.library
         )
         self.runner = OperationRunner(self.database)
-        self._indexer = Indexer(
-            root=settings.library,
-            database=self.database,
-            pool=self.pool,
-            exiftool=self.exiftool,
-            cache=HashCache(self.database),
-            markers=tuple(markers),
-            skip=(settings.data_dir,),
-        )
+        self._cache = HashCache(self.database)
+        self._markers = tuple(markers)
 
     @property
     def name(self) -> str:
         return self.settings.library.name or str(self.settings.library)
 
+    @property
+    def has_exiftool(self) -> bool:
+        """Whether there is an ExifTool; the next index uses one that was installed since."""
+        return self._exiftool is not None or find_exiftool() is not None
+
+    def _find_exiftool(self) -> ExifTool | None:
+        if self._exiftool is None and (executable := find_exiftool()):
+            self._exiftool = ExifTool(executable)
+        return self._exiftool
+
+    def _make_indexer(self) -> Indexer:
+        return Indexer(
+            root=self.settings.library,
+            database=self.database,
+            pool=self.pool,
+            exiftool=self._find_exiftool(),
+            cache=self._cache,
+            time_zone=self.settings.time_zone,
+            markers=self._markers,
+            skip=(self.settings.data_dir,),
+        )
+
     def start_update_index(self, *, accept_missing: bool = False) -> str:
         """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
 
         def deed(context: OperationContext) -> dict[str, Any]:
-            report = self._indexer.update(context, accept_missing=accept_missing)
+            report = self._make_indexer().update(context, accept_missing=accept_missing)
             with self.database.transaction() as connection:
                 operation_state.supersede(connection, OperationType.UPDATE_INDEX)
             self._prepare_newest()
@@ -141,8 +156,8 @@ class Library:
         self.runner.close()
         self.thumbnails.close()
         self.pool.close()
-        if self.exiftool:
-            self.exiftool.close()
+        if self._exiftool:
+            self._exiftool.close()
         self.database.close()
         self._lock.close()
 
@@ -169,8 +184,9 @@ def _make_exiftool() -> ExifTool | None:
     executable = find_exiftool()
     if executable is None:
         logger.warning(
-            "ExifTool was not found: photos are read by the fast reader alone, and a few unusual "
-            "ones without their date. Debian: apt-get install libimage-exiftool-perl"
+            "ExifTool was not found: photos are read by the fast reader alone, RAW is not shown, "
+            "and a few unusual files stay without their date or rating. Install it (Debian: "
+            "apt-get install libimage-exiftool-perl); the next index finds it."
         )
         return None
     return ExifTool(executable)
@@ -237,6 +253,7 @@ def plan_update_index(
             pool=stack.enter_context(_make_pool(settings)),
             exiftool=exiftool,
             cache=HashCache(database),
+            time_zone=settings.time_zone,
             markers=tuple(list_markers(settings)),
             skip=(settings.data_dir,),
         )
@@ -300,7 +317,7 @@ def _take_lock(path: Path) -> IO[str]:
 def _contains_photos(folder: Path) -> bool:
     """Whether a photo lies anywhere in the tree; hidden folders are not looked at."""
     for _, folders, names in os.walk(folder):
-        if any(is_photo_name(name) and not name.startswith(".") for name in names):
+        if any(is_media_name(name) and not name.startswith(".") for name in names):
             return True
         folders[:] = [name for name in folders if not name.startswith(".")]
     return False

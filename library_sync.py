@@ -9,12 +9,14 @@ the end lets each row follow its picture.
 from __future__ import annotations
 
 import itertools
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo
 
 import catalog
 from catalog import KnownFile, PhotoRecord
@@ -27,6 +29,7 @@ from hash_cache import HashCache, Hashes
 from index_plan import Comparison, PhotoFile, assign_rows, compare_files
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper
+from photo_pairs import PairFile, find_companions
 
 BRAKE_FILES: Final = 20
 BRAKE_SHARE: Final = 0.2
@@ -93,6 +96,7 @@ class Indexer:
     pool: WorkerPool
     exiftool: ExifTool | None
     cache: HashCache
+    time_zone: ZoneInfo
     markers: tuple[Path, ...] = ()
     skip: tuple[Path, ...] = ()
 
@@ -169,7 +173,9 @@ class _IndexRun:
         dry_run: bool,
     ) -> None:
         self.tally = _Tally()
-        self._reader = FileIndexer(indexer.root, indexer.pool, indexer.exiftool, indexer.cache)
+        self._reader = FileIndexer(
+            indexer.root, indexer.pool, indexer.exiftool, indexer.cache, indexer.time_zone
+        )
         self._cache = indexer.cache
         self._markers = indexer.markers
         self._database = indexer.database
@@ -185,7 +191,7 @@ class _IndexRun:
         present = sum(row.missing_since is None for row in known)
         for problem in self._scan.problems:
             self._add_problem(problem)
-        if not self._scan.problems:
+        if not self._scan.unreadable_folders:
             self._brake.check_root(len(self._scan.files), present)
         comparison = compare_files(
             _join_sidecars(self._scan),
@@ -222,6 +228,7 @@ class _IndexRun:
         if not self._dry_run:
             with self._database.transaction() as connection:
                 catalog.replace_folders(connection, self._scan.folders)
+                pair_photos(connection)
 
     # -- rows that follow their pictures -----------------------------------------------------
 
@@ -251,6 +258,7 @@ class _IndexRun:
             catalog.update_photos(connection, {**moved, **plan.updated})
             catalog.insert_photos(connection, plan.added, self._started_at)
             catalog.replace_folders(connection, self._scan.folders)
+            pair_photos(connection)
             if not self._scan.unreadable_folders:
                 self._cache.cleanup({file.path for file in self._scan.files}, connection)
             self._observer.checkpoint.save(connection)
@@ -401,6 +409,15 @@ def _says_the_same(record: PhotoRecord, row: KnownFile) -> bool:
         record.sidecar_mtime_ns,
         record.sidecar_size,
     ) == (row.sidecar_path, row.sidecar_mtime_ns, row.sidecar_size)
+
+
+def pair_photos(connection: sqlite3.Connection) -> None:
+    """Note anew which rows are companions of others, from the rows as they are now."""
+    found = find_companions(
+        PairFile(photo_id, path, file_type, duration_s)
+        for photo_id, path, file_type, duration_s in catalog.list_pair_facts(connection)
+    )
+    catalog.replace_companions(connection, found)
 
 
 def _join_sidecars(scan: FolderScan) -> Iterator[PhotoFile]:

@@ -134,12 +134,14 @@ class WorkerPool:
         *,
         batch_size: int = DEFAULT_BATCH_SIZE,
         priority: Priority = Priority.WORK,
+        extra_s: Callable[[A], float] = lambda _: 0.0,
     ) -> Generator[tuple[A, B | WorkerFailure], None, None]:
         """Each item, in order, with what `function([item, …])` gave for it.
 
         At most two batches a worker are under way, so neither the items nor the results
         pile up. A batch that raises, crashes its worker or takes too long is repeated item
-        by item, so that only the guilty item gets a `WorkerFailure`. Closing the generator
+        by item, so that only the guilty item gets a `WorkerFailure`. An item may take
+        `extra_s` of it longer than others. Closing the generator
         ends what is under way; closing the pool raises `CancelledError` here.
         """
         source = iter(items)
@@ -147,7 +149,7 @@ class WorkerPool:
 
         def fill() -> None:
             while len(under_way) < 2 * self.workers and (batch := list(islice(source, batch_size))):
-                under_way.append((batch, self._start_batch(function, batch, priority)))
+                under_way.append((batch, self._start_batch(function, batch, priority, extra_s)))
 
         try:
             fill()
@@ -162,7 +164,7 @@ class WorkerPool:
                     yield batch[0], results
                 else:
                     log.info("repeating a batch of %d singly: %s", len(batch), results.reason)
-                    singly = self._map_singly(function, batch, priority)
+                    singly = self._map_singly(function, batch, priority, extra_s)
                     yield from zip(batch, singly, strict=True)
         finally:
             for _, job in under_way:
@@ -175,9 +177,13 @@ class WorkerPool:
             worker.close()
 
     def _map_singly(
-        self, function: Callable[[Sequence[A]], Sequence[B]], batch: Sequence[A], priority: Priority
+        self,
+        function: Callable[[Sequence[A]], Sequence[B]],
+        batch: Sequence[A],
+        priority: Priority,
+        extra_s: Callable[[A], float],
     ) -> list[B | WorkerFailure]:
-        jobs = [self._start_batch(function, [item], priority) for item in batch]
+        jobs = [self._start_batch(function, [item], priority, extra_s) for item in batch]
         try:
             answers = [_wait_for(job, 1) for job in jobs]
         finally:
@@ -186,9 +192,14 @@ class WorkerPool:
         return [answer if isinstance(answer, WorkerFailure) else answer[0] for answer in answers]
 
     def _start_batch(
-        self, function: Callable[[Sequence[A]], Sequence[B]], batch: Sequence[A], priority: Priority
+        self,
+        function: Callable[[Sequence[A]], Sequence[B]],
+        batch: Sequence[A],
+        priority: Priority,
+        extra_s: Callable[[A], float],
     ) -> _Job:
         timeout_s = self.file_timeout_s * min(len(batch), _BATCH_TIMEOUT_FILES)
+        timeout_s += sum(map(extra_s, batch))
         return self._start(function, (batch,), timeout_s, priority)
 
     def _start(

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 import xxhash
 
-from bmff import find_heif_picture
+from bmff import find_film, find_heif_picture
 from picture_containers import (
     find_gif_picture,
     find_jpeg_picture,
@@ -37,6 +37,10 @@ _FINDERS: Final = MappingProxyType[str, Callable[[PictureSource], Picture]](
         "tiff": find_tiff_picture,
         "heic": partial(find_heif_picture, method="heic"),
         "avif": partial(find_heif_picture, method="avif"),
+        "mp4": find_film,
+        "m4v": find_film,
+        "mov": find_film,
+        "3gp": find_film,
     }
 )
 
@@ -62,14 +66,16 @@ class PictureHashes:
 def hash_picture(file: BinaryIO, file_type: str) -> PictureHashes:
     """Both hashes of an open file; `file_type` as `media_types` names it.
 
-    Files up to 64 MiB are read once, larger ones in blocks. Raises `OSError` where the
-    disk does, and nothing for bad bytes.
+    The file is read once, one larger than 64 MiB in blocks (twice if its picture does not lie
+    in order). Raises `OSError` where the disk does, and nothing for bad bytes.
     """
     source = PictureSource(file)
+    picture, damage = _find_picture(source, file_type)
     content = hashlib.sha256()
+    if not source.in_memory and _lies_in_order(picture):
+        return PictureHashes(*_hash_in_one_pass(source, picture), damage)
     for block in source.blocks(0, source.size):
         content.update(block)
-    picture, damage = _find_picture(source, file_type)
     return PictureHashes(content.hexdigest(), _hash_pieces(source, picture), damage)
 
 
@@ -119,6 +125,36 @@ def _find_picture(source: PictureSource, file_type: str) -> tuple[Picture, str |
         return finder(source), None
     except BrokenPictureError as error:
         return whole, f"The {file_type.upper()} file is damaged: {error}."
+
+
+def _lies_in_order(picture: Picture) -> bool:
+    """Whether the file's own order of bytes is that in which the picture is hashed."""
+    at = 0
+    for piece in picture.pieces:
+        if isinstance(piece, tuple):
+            if piece[0] < at:
+                return False
+            at = piece[0] + piece[1]
+    return True
+
+
+def _hash_in_one_pass(source: PictureSource, picture: Picture) -> tuple[str, str]:
+    """`content_hash` and `media_hash` of a large file, each byte of which is read once."""
+    content, media = hashlib.sha256(), xxhash.xxh3_128()
+    at = 0
+    for piece in picture.pieces:
+        if isinstance(piece, bytes):
+            media.update(piece)
+            continue
+        for block in source.blocks(at, piece[0] - at):
+            content.update(block)
+        for block in source.blocks(*piece):
+            content.update(block)
+            media.update(block)
+        at = sum(piece)
+    for block in source.blocks(at, source.size - at):
+        content.update(block)
+    return content.hexdigest(), f"{picture.method}:{media.hexdigest()}"
 
 
 def _hash_pieces(source: PictureSource, picture: Picture) -> str:

@@ -1,14 +1,16 @@
 """From a picture file to two small WebP pictures: upright, sRGB, on white, first frame only.
 
 Runs inside a worker process: the bytes are foreign, and decoders crash. Pillow decodes;
-HEIC comes by pillow-heif.
+HEIC comes by pillow-heif, a film's frame by FFmpeg, and RAW is shown by the JPEG in it.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import math
 import os
+import resource
 import stat
 import struct
 from collections.abc import Iterator
@@ -18,14 +20,17 @@ from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from errors import PictureError
-from media_types import MEDIA_TYPES
+from film_reader import draw_poster
+from media_types import Kind, media_type_of
+from raw_preview import extract_preview
 
 MAX_PIXELS: Final = 300_000_000
 """What a header may announce. The largest cameras and stitched panoramas stay below."""
-MAX_DECODED_BYTES: Final = 640_000_000
-"""What the decoded picture may take (a JPEG: at the reduced size it is decoded at)."""
+MAX_DECODED_BYTES: Final = 420_000_000
+"""What the decoded picture may take where the process has no limit of its own."""
 GRID_MAX_RATIO: Final = 3
 """A grid picture is at most this many times as long as it is wide; the cell crops it anyway."""
 
@@ -36,6 +41,11 @@ _EFFORT: Final = 2  # WebP method: twice as fast as the default of 4, 2 % larger
 _MODE_BYTES: Final = MappingProxyType(
     {"1": 2, "L": 1, "P": 5, "PA": 8, "I;16": 3, "I;16L": 11, "I;16B": 11, "I": 12, "F": 8}
 )
+# Of formats whose decoders hold more than the picture they give: measured at 48 megapixels.
+_FORMAT_BYTES: Final = MappingProxyType({"heic": 7, "avif": 8, "webp": 15, "jp2": 2})
+_PROGRESSIVE_BYTES: Final = 4  # a progressive JPEG is held whole, as coefficients
+_MEMORY_SHARE: Final = 0.4
+_MOST_HALVINGS: Final = 5  # JPEG 2000 holds the picture at halves of its size, mostly five
 _ORIENTATION_TAG: Final = 0x0112
 _UPRIGHT: Final = MappingProxyType(
     {
@@ -81,7 +91,7 @@ def draw_small_pictures(
 ) -> SmallPictures:
     """Both small pictures of one file from one decoding; never enlarged.
 
-    file_type: a name in `MEDIA_TYPES`; only that format's decoder sees the bytes.
+    file_type: as `media_types` names it; only that format's decoder sees the bytes.
     orientation: the EXIF value to apply. HEIC and AVIF carry their own in the container,
         which counts instead; what an EXIF block in the file says never does.
     A file that ends early is drawn as far as it goes.
@@ -89,17 +99,46 @@ def draw_small_pictures(
     Raises `PictureError` for what is no such picture, too large or wholly damaged, and
     `OSError` for a file that cannot be opened or read.
     """
-    with _open_regular_file(path) as file:
-        try:
-            base = _draw_base(file, file_type, orientation, grid_px, view_px)
-        except _DECODER_ERRORS as error:
-            file.seek(0)
-            base = _draw_damaged(file, file_type, orientation, grid_px, view_px, error)
+    base = _draw_file(path, file_type, orientation, grid_px, view_px)
     view = _scale(base, min(1.0, view_px / max(base.size)))
     # The view is a good source for the grid picture unless it is already narrower.
     source = view if min(view.size) >= min(grid_px, *base.size) else base
     grid = _crop_length(_scale(source, min(1.0, grid_px / min(source.size))))
     return SmallPictures(grid=_encode(grid), view=_encode(view))
+
+
+def _draw_file(
+    path: str, file_type: str, orientation: int, grid_px: int, view_px: int
+) -> Image.Image:
+    media_type = media_type_of(file_type)
+    if media_type.kind == Kind.RAW:
+        preview = io.BytesIO(extract_preview(path))
+        return _draw_image(preview, "jpeg", orientation, grid_px, view_px, sensor=True)
+    if not media_type.decoder:
+        raise PictureError(f"Lightkeep has no decoder for {file_type.upper()}.")
+    with _open_regular_file(path) as file:
+        if media_type.kind == Kind.VIDEO:
+            return draw_poster(file, media_type.decoder)
+        return _draw_image(file, file_type, orientation, grid_px, view_px)
+
+
+def _draw_image(
+    file: BinaryIO,
+    file_type: str,
+    orientation: int,
+    grid_px: int,
+    view_px: int,
+    *,
+    sensor: bool = False,
+) -> Image.Image:
+    """`_draw_base`, of a damaged file as far as it goes; `sensor` as there."""
+    try:
+        return _draw_base(file, file_type, orientation, grid_px, view_px, sensor=sensor)
+    except _DECODER_ERRORS as error:
+        file.seek(0)
+        return _draw_damaged(
+            file, file_type, orientation, grid_px, view_px, cause=error, sensor=sensor
+        )
 
 
 @contextmanager
@@ -113,16 +152,31 @@ def _open_regular_file(path: str) -> Iterator[BinaryIO]:
 
 
 def _draw_base(
-    file: BinaryIO, file_type: str, orientation: int, grid_px: int, view_px: int
+    file: BinaryIO,
+    file_type: str,
+    orientation: int,
+    grid_px: int,
+    view_px: int,
+    *,
+    sensor: bool = False,
 ) -> Image.Image:
-    """The first frame, upright, as RGB, large enough for both small pictures."""
+    """The first frame, upright, as RGB, large enough for both small pictures.
+
+    sensor: it is what a camera's sensor saw, which lies on its broad side: one that stands
+        upright has been turned by whoever put it into the RAW file.
+    """
     with _open_picture(file, file_type) as picture:
         picture.seek(0)
         width, height = picture.size
+        if sensor and width < height:
+            orientation = 1
         factor = min(1.0, max(view_px / max(picture.size), grid_px / min(picture.size)))
         target = (max(1, round(width * factor)), max(1, round(height * factor)))
+        stored_pixels = width * height
         picture.draft(picture.mode, target)
-        _check_size(picture)
+        if isinstance(picture, Jpeg2KImageFile) and not ImageFile.LOAD_TRUNCATED_IMAGES:
+            picture.reduce = min(_MOST_HALVINGS, int(math.log2(1 / factor)))
+        _check_size(picture, file_type, stored_pixels)
         own_orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
         picture.load()
         profile = picture.info.get("icc_profile")
@@ -146,12 +200,19 @@ def _orientation_steps(file_type: str, own: int, wanted: int) -> tuple[int, ...]
 
 
 def _draw_damaged(
-    file: BinaryIO, file_type: str, orientation: int, grid_px: int, view_px: int, cause: Exception
+    file: BinaryIO,
+    file_type: str,
+    orientation: int,
+    grid_px: int,
+    view_px: int,
+    *,
+    cause: Exception,
+    sensor: bool,
 ) -> Image.Image:
     """What there is of a file that does not decode to its end."""
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
-        base = _draw_base(file, file_type, orientation, grid_px, view_px)
+        base = _draw_base(file, file_type, orientation, grid_px, view_px, sensor=sensor)
     except _DECODER_ERRORS as error:
         raise PictureError(f"It cannot be decoded: {_words(error)}.") from error
     finally:
@@ -170,14 +231,12 @@ def _words(error: Exception) -> str:
 
 
 def _open_picture(file: BinaryIO, file_type: str) -> Image.Image:
-    if file_type not in MEDIA_TYPES:
-        raise PictureError(f"There is no decoder for {file_type} files.")
     if file_type == "heic":
         import pillow_heif  # late: it takes longer to load than most pictures to draw
 
         pillow_heif.register_heif_opener(thumbnails=False)
     Image.MAX_IMAGE_PIXELS = None  # `_check_size` is the limit, and no mere warning
-    picture = Image.open(file, formats=[MEDIA_TYPES[file_type].pillow_format])
+    picture = Image.open(file, formats=[media_type_of(file_type).decoder])
     if picture.width * picture.height > MAX_PIXELS:
         raise PictureError(
             f"It has {picture.width} × {picture.height} pixels; "
@@ -186,14 +245,23 @@ def _open_picture(file: BinaryIO, file_type: str) -> Image.Image:
     return picture
 
 
-def _check_size(picture: Image.Image) -> None:
+def _check_size(picture: Image.Image, file_type: str, stored_pixels: int) -> None:
     """Before decoding, and after `draft` has chosen the size of a JPEG."""
     needed = picture.width * picture.height * _MODE_BYTES.get(picture.mode, 4)
-    if needed > MAX_DECODED_BYTES:
+    needed = max(needed, stored_pixels * _FORMAT_BYTES.get(file_type, 0))
+    if "progressive" in picture.info:
+        needed = max(needed, stored_pixels * _PROGRESSIVE_BYTES)
+    if needed > _allowed_bytes():
         raise PictureError(
             f"It has {picture.width} × {picture.height} pixels, "
             f"which would take {needed // 1_000_000} MB of memory."
         )
+
+
+def _allowed_bytes() -> int:
+    """What a decoded picture may take: a share of what this process may."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return MAX_DECODED_BYTES if limit == resource.RLIM_INFINITY else int(limit * _MEMORY_SHARE)
 
 
 def _to_plain_mode(picture: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from errors import InvalidRequestError
 
@@ -32,6 +33,8 @@ class Settings:
     workers: child processes that read and decode photos.
     worker_memory_mb: address space of one of them; a picture that needs more is reported.
     file_timeout_s: how long one file may take before its worker is ended.
+    time_zone: where films were taken that say their date in UTC alone, `Europe/Berlin`; the
+        machine's own unless told otherwise. Another one dates them anew with the next index.
     """
 
     library: Path
@@ -42,6 +45,7 @@ class Settings:
     workers: int = field(default_factory=lambda: min(8, max(2, os.cpu_count() or 1)))
     worker_memory_mb: int = 1024
     file_timeout_s: float = 60.0
+    time_zone: ZoneInfo = field(default_factory=lambda: find_machine_zone())
 
     @property
     def database_path(self) -> Path:
@@ -80,6 +84,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         "workers": int,
         "worker_memory_mb": int,
         "file_timeout_s": (int, float),
+        "time_zone": str,
     }
     assert kinds.keys() <= {known.name for known in fields(Settings)}
     for key, value in values.items():
@@ -96,4 +101,25 @@ def _read_toml(path: Path) -> dict[str, Any]:
         if not all(isinstance(name, str) for name in values["allowed_hosts"]):
             raise InvalidRequestError(f"{path}: allowed_hosts must be a list of names.")
         values["allowed_hosts"] = tuple(values["allowed_hosts"])
+    if "time_zone" in values:
+        values["time_zone"] = _find_zone(values["time_zone"], path)
     return values
+
+
+def _find_zone(name: str, path: Path) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidRequestError(
+            f"{path}: there is no time_zone {name!r}; it is written as Europe/Berlin."
+        ) from error
+
+
+def find_machine_zone() -> ZoneInfo:
+    """The zone of this machine's clock; UTC where that is not to be told."""
+    import tzlocal  # late: migrate_db runs without any package
+
+    try:
+        return ZoneInfo(tzlocal.get_localzone_name() or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")

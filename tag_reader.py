@@ -15,7 +15,9 @@ from typing import BinaryIO, Final
 
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -23,6 +25,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
 from exif_block import TAG_IPTC, TAG_PHOTOSHOP, TAG_XMP, ExifReading, read_exif_block, read_tiff
+from film_reader import read_film
+from media_types import MEDIA_TYPES, Kind
 from metadata import ORIENTATION_TAG, SIZE_TAGS, TURNED_BY_DECODER, TagValue
 from xmp_reader import read_xmp
 
@@ -36,6 +40,8 @@ _DECODERS: Final[dict[str, Callable[[BinaryIO], Image.Image]]] = {
     "tiff": TiffImageFile,
     "heic": HeifImageFile,
     "avif": AvifImageFile,
+    "jp2": Jpeg2KImageFile,
+    "bmp": BmpImageFile,
 }
 
 _REFUSALS: Final = (
@@ -92,8 +98,19 @@ def read_tags(file: BinaryIO, file_type: str) -> FastReading:
     """Read the tags of the picture that `file` begins with; a format's name tells the decoder.
 
     A damaged picture makes the reading unsure, it raises nothing; errors of the disk
-    (`OSError` with a number) are raised.
+    (`OSError` with a number) are raised. Of RAW and films the reader knows enough to go on
+    without ExifTool, and never so much that it is sure.
     """
+    media_type = MEDIA_TYPES[file_type]
+    if media_type.kind == Kind.VIDEO:
+        tags, trouble = read_film(file, media_type.decoder)
+        return FastReading(dict(tags), trouble or "a film")
+    if file_type not in _DECODERS:
+        return _read_undrawn(file, file_type)
+    return _read_image(file, file_type)
+
+
+def _read_image(file: BinaryIO, file_type: str) -> FastReading:
     blocks = _Blocks()
     tags: dict[str, TagValue] = {}
     with warnings.catch_warnings(record=True) as caught:
@@ -111,6 +128,18 @@ def read_tags(file: BinaryIO, file_type: str) -> FastReading:
         tags.pop(ORIENTATION_TAG, None)
     _check_dates(tags, blocks)
     return FastReading(tags, "; ".join(dict.fromkeys(blocks.oddities))[:500] or None)
+
+
+def _read_undrawn(file: BinaryIO, file_type: str) -> FastReading:
+    """What has no decoder here: RAW, of which most is built as TIFF, and JPEG XL."""
+    file.seek(0)
+    is_tiff = file.read(4) in (b"II*\0", b"MM\0*")
+    blocks = _Blocks()
+    tags: dict[str, TagValue] = {}
+    if is_tiff:
+        _add_exif(tags, _read_tiff_file(file, blocks), blocks)
+        _add_xmp(tags, blocks)
+    return FastReading(tags, f"{file_type.upper()} is for ExifTool to read")
 
 
 def _open_image(file: BinaryIO, file_type: str, blocks: _Blocks) -> Image.Image | None:
@@ -156,6 +185,8 @@ def _collect(
         _collect_png(file, blocks)
     elif file_type == "gif":
         _collect_gif(file, blocks)
+    elif file_type == "jp2":
+        blocks.oddities.append("ExifTool alone looks into the boxes of JPEG 2000")
     elif isinstance(image, JpegImageFile):
         _collect_jpeg(image, blocks)
     elif image is not None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from errors import PictureChangedError, PictureError
+from errors import PictureChangedError, PictureError, ToolMissingError
 from media_workers import Priority, WorkerPool
 from picture_bytes import media_hash
 from picture_decoder import SmallPictures, draw_small_pictures
@@ -179,8 +179,8 @@ class ThumbnailStore:
         try:
             self._keep(photo, flight.drawing.result())
             flight.landed.set_result(None)
-        except PictureChangedError as error:
-            # Other files, or this one after the next index, may hold the picture.
+        except (PictureChangedError, ToolMissingError) as error:
+            # Other files, or this one after the next index or with the tool, give the picture.
             flight.landed.set_exception(error)
         except PictureError as error:
             self._remember_failure(photo.key, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import av
 from PIL import Image
 
 DATE_TIME_ORIGINAL = 0x9003
@@ -36,4 +37,19 @@ def make_jpeg(
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, "JPEG", quality=95, exif=exif)
     os.utime(path, ns=(LONG_AGO_NS + seed, LONG_AGO_NS + seed))
+    return path
+
+
+def make_film(path: Path, container: str, codec: str, *, color: str = "teal") -> Path:
+    """A film of one second, 64 x 48, by FFmpeg's name for the container and the codec."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", format=container) as film:
+        stream = film.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        picture = Image.new("RGB", (64, 48), color)
+        for _ in range(10):
+            frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode())
     return path

@@ -171,3 +171,118 @@ def test_months_of_a_large_library_are_counted_from_an_index_alone(database: Dat
         connection.set_trace_callback(None)
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statements[0]}").fetchall()
     assert any("COVERING INDEX" in row["detail"] for row in plan)
+
+
+# -- companions ------------------------------------------------------------------------------
+
+ALL = PhotoFilter(companions=True)
+FAVORITES = PhotoFilter(favorites=True)
+
+
+def _fill_pairs(database: Database) -> None:
+    """Two pairs: `led` by `leader`, `raw` by `plain`; `raw` alone is a favorite of the second."""
+    _fill(
+        database,
+        make_record("leader", "2019-07-14T18:03:22", 5),
+        make_record("led", "2019-07-14T18:03:22", 5),
+        make_record("plain", "2019-08-01T00:00:00"),
+        make_record("raw", "2019-08-01T00:00:00", 5),
+        make_record("alone", None),
+        make_record("undated film", None),
+    )
+    with database.transaction() as connection:
+        catalog.replace_companions(connection, {2: 1, 4: 3, 6: 5})
+
+
+def _leaders(database: Database) -> dict[int, int]:
+    with database.reading() as connection:
+        return dict(connection.execute("SELECT photo_id, leader_id FROM companions"))
+
+
+def test_a_companion_is_shown_by_its_leader_alone(database: Database) -> None:
+    _fill_pairs(database)
+    assert _paths_by_cursor(database, NEWEST, 2) == ["plain", "leader", "alone"]
+    assert _paths_by_cursor(database, OLDEST, 2) == ["leader", "plain", "alone"]
+    assert len(_paths_by_cursor(database, ALL, 2)) == 6
+    with database.reading() as connection:
+        months = {month.key: month.count for month in catalog.list_months(connection, NEWEST)}
+        undated = catalog.list_month_photos(connection, "undated", NEWEST)
+        counts = catalog.count_photos(connection)
+    assert months == {"2019-08": 1, "2019-07": 1, "undated": 1}
+    assert [photo.current_path for photo in undated] == ["alone"]
+    assert (counts.photos, counts.undated, counts.favorites, counts.missing) == (3, 1, 2, 0)
+
+
+def test_among_favorites_a_companion_stands_in_for_a_leader_that_is_none(
+    database: Database,
+) -> None:
+    _fill_pairs(database)
+    assert _paths_by_cursor(database, FAVORITES, 1) == ["raw", "leader"]
+    with database.reading() as connection:
+        months = catalog.list_months(connection, FAVORITES)
+    assert [(month.key, month.count) for month in months] == [("2019-08", 1), ("2019-07", 1)]
+
+
+def test_neighbors_pass_over_companions(database: Database) -> None:
+    _fill_pairs(database)
+    with database.reading() as connection:
+        photos = {number: catalog.get_photo(connection, number) for number in range(1, 7)}
+        for photo_filter in (NEWEST, OLDEST, FAVORITES):
+            order = {
+                NEWEST: [3, 1, 5],
+                OLDEST: [1, 3, 5],
+                FAVORITES: [4, 1],
+            }[photo_filter]
+            padded: list[int | None] = [None, *order, None]
+            for position, number in enumerate(order):
+                found = catalog.find_neighbors(connection, photos[number], photo_filter)
+                assert found == (padded[position], padded[position + 2])
+
+
+def test_companions_are_listed_by_their_leader_and_know_it(database: Database) -> None:
+    _fill_pairs(database)
+    with database.reading() as connection:
+        found = catalog.list_companions(connection, [1, 2, 3, 77])
+        assert {leader: [photo.id for photo in led] for leader, led in found.items()} == {
+            1: [2],
+            3: [4],
+        }
+        assert catalog.list_companions(connection, []) == {}
+        leader = catalog.find_leader(connection, 4)
+        assert leader
+        assert leader.current_path == "plain"
+        assert catalog.find_leader(connection, 3) is None
+        assert catalog.find_leader(connection, 77) is None
+
+
+def test_a_missing_companion_is_not_listed_and_a_missing_leader_does_not_lead(
+    database: Database,
+) -> None:
+    _fill_pairs(database)
+    with database.transaction() as connection:
+        catalog.mark_missing(connection, [2, 3], "2026-02-02T00:00:00+00:00")
+    with database.reading() as connection:
+        assert list(catalog.list_companions(connection, [1, 3])) == [3]
+        assert catalog.find_leader(connection, 4) is None
+    assert _paths_by_cursor(database, FAVORITES, 9) == ["raw", "leader"]
+
+
+def test_only_what_differs_is_written_of_the_companions(database: Database) -> None:
+    _fill_pairs(database)
+    with database.transaction() as connection:
+        before = connection.total_changes
+        catalog.replace_companions(connection, {2: 1, 4: 3, 6: 5})
+        assert connection.total_changes == before
+        catalog.replace_companions(connection, {2: 3, 4: 3})
+    assert _leaders(database) == {2: 3, 4: 3}
+    with database.transaction() as connection:
+        catalog.replace_companions(connection, {})
+    assert _leaders(database) == {}
+
+
+def test_pair_facts_are_those_of_present_photos(database: Database) -> None:
+    _fill_pairs(database)
+    with database.transaction() as connection:
+        catalog.mark_missing(connection, [2, 3, 4, 5], "2026-02-02T00:00:00+00:00")
+        facts = sorted(tuple(row) for row in catalog.list_pair_facts(connection))
+    assert facts == [(1, "leader", "jpeg", None), (6, "undated film", "jpeg", None)]

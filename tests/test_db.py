@@ -203,6 +203,61 @@ def test_a_database_whose_making_was_cut_off_is_made_after_all(path: Path) -> No
     db.open_database(path).close()
 
 
+def test_a_database_of_version_3_from_before_companions_is_completed(path: Path) -> None:
+    older = [line for line in db_schema.STATEMENTS if "companions" not in line]
+    assert len(older) == len(db_schema.STATEMENTS) - 2
+    _make_old(
+        path,
+        "PRAGMA journal_mode = WAL",
+        *older,
+        f"PRAGMA application_id = {db_schema.APPLICATION_ID}",
+        "PRAGMA user_version = 3",
+        "INSERT INTO folders VALUES ('kept', 1)",
+    )
+    for _ in range(2):
+        database = db.open_database(path)
+        assert _folders(database) == ["kept"]
+        assert _schema(database) == _schema_of_a_new_one(path)
+        database.close()
+
+
+def _schema(database: db.Database) -> set[tuple[str, str]]:
+    with database.reading() as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {(name, sql) for name, sql in rows}
+
+
+def _schema_of_a_new_one(path: Path) -> set[tuple[str, str]]:
+    new = db.open_database(path.with_name("new.db"))
+    schema = _schema(new)
+    new.close()
+    return schema
+
+
+def test_nothing_is_missing_from_a_new_database(path: Path) -> None:
+    database = db.open_database(path)
+    with database.reading() as connection:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    assert db_schema.list_missing_statements(names) == []
+    assert db_schema.list_missing_statements([]) == list(db_schema.STATEMENTS)
+    database.close()
+
+
+def test_a_companion_goes_with_its_row_and_with_its_leader(path: Path) -> None:
+    database = db.open_database(path)
+    with database.transaction() as connection:
+        for number in range(1, 5):
+            connection.execute(
+                "INSERT INTO photos (id, original_filename, current_path, content_hash, file_size,"
+                " file_type, added_at) VALUES (?, 'a', ?, 'c', 1, 'jpeg', 'now')",
+                [number, str(number)],
+            )
+        connection.execute("INSERT INTO companions VALUES (2, 1), (4, 3)")
+        connection.execute("DELETE FROM photos WHERE id IN (1, 4)")
+        assert connection.execute("SELECT count(*) FROM companions").fetchone()[0] == 0
+    database.close()
+
+
 def test_a_full_disk_is_said_in_a_sentence_and_costs_nothing_else(path: Path) -> None:
     database = db.open_database(path)
     with database.transaction() as connection:

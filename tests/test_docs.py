@@ -13,7 +13,7 @@ import pytest
 
 import cli
 import settings
-from media_types import MEDIA_TYPES
+from media_types import MEDIA_TYPES, Kind, kind_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
@@ -91,10 +91,12 @@ def test_the_address_is_the_one_that_is_served() -> None:
 
 
 def test_the_formats_are_the_ones_that_are_read() -> None:
-    sentence = re.findall(r"## Formats\n\n(.+?),? told by", README, re.DOTALL)[0]
-    assert {name.lower() for name in re.findall(r"\b[A-Z]\w+", sentence)} == MEDIA_TYPES.keys() | {
-        "heif"
-    }
+    rows = re.findall(r"^\| (Photos|RAW|Videos) \| (.+) \|$", README, re.MULTILINE)
+    kinds = {"Photos": Kind.IMAGE, "RAW": Kind.RAW, "Videos": Kind.VIDEO}
+    for title, names in rows:
+        of_kind = [name for name in MEDIA_TYPES if kind_of(name) == kinds[title]]
+        assert names.split() == of_kind
+    assert len(rows) == len(kinds)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

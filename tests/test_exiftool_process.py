@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import signal
@@ -17,7 +18,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from errors import FileProblem
+import exiftool_process
+from errors import FileProblem, PictureError
 from exiftool_process import BATCH_FILES, ExifTool, ExifToolFailedError, find_exiftool
 from metadata import TAGS_READ
 
@@ -275,17 +277,71 @@ def test_exiftool_is_found_by_the_variable_then_on_the_path(
     on_path, chosen = tmp_path / "bin" / "exiftool", tmp_path / "other" / "tool"
     for program in (on_path, chosen):
         program.parent.mkdir()
-        program.write_text("#!/bin/sh\n")
+        program.write_text("#!/bin/sh\necho 12.57\n")
         program.chmod(0o755)
+    monkeypatch.setattr(exiftool_process, "BUNDLED", tmp_path / "bundled")
     monkeypatch.setenv("PATH", str(on_path.parent))
     monkeypatch.delenv("LIGHTKEEP_EXIFTOOL", raising=False)
     assert find_exiftool() == str(on_path)
     monkeypatch.setenv("LIGHTKEEP_EXIFTOOL", str(chosen))
     assert find_exiftool() == str(chosen)
     monkeypatch.setenv("LIGHTKEEP_EXIFTOOL", str(tmp_path / "absent"))
+    assert find_exiftool() == str(on_path)
+    on_path.rename(tmp_path / "bundled")
+    assert find_exiftool() == str(tmp_path / "bundled")
+    (tmp_path / "bundled").unlink()
     assert find_exiftool() is None
     with pytest.raises(FileNotFoundError):
         ExifTool()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#!/bin/sh\necho 12.14\n",
+        "#!/bin/sh\necho nonsense\n",
+        "#!/bin/sh\n",
+        "#!/bin/sh\necho 12.57; exit 2\n",
+        "#!/no/such/perl\n",
+        "no program at all",
+    ],
+)
+def test_an_exiftool_that_does_not_run_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    program = tmp_path / "exiftool"
+    program.write_text(script)
+    program.chmod(0o755)
+    monkeypatch.setattr(exiftool_process, "BUNDLED", tmp_path / "absent")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("LIGHTKEEP_EXIFTOOL", str(program))
+    assert find_exiftool() is None
+    time.sleep(0.01)  # a repaired program is another file to look at
+    program.write_text("#!/bin/sh\necho 12.57\n")
+    assert find_exiftool() == str(program)
+
+
+def test_a_preview_is_a_jpeg_or_nothing() -> None:
+    jpeg = b"\xff\xd8\xff\xe0rest"
+    packed = "base64:" + base64.b64encode(jpeg).decode()
+    assert exiftool_process._decode_jpeg(packed) == jpeg
+    png = "base64:" + base64.b64encode(b"\x89PNG\r\n").decode()
+    for value in (png, packed[:-3], packed[7:], "base64:", "base64:é", "", 5, None, ["x"]):
+        assert exiftool_process._decode_jpeg(value) == b""
+
+
+@pytest.mark.parametrize("trap", ["hang", "die", "flood", "nonsense"])
+def test_a_preview_over_which_exiftool_fails_is_refused_in_words(
+    trap: str, tmp_path: Path, make_fake: Callable[..., ExifTool]
+) -> None:
+    exiftool = make_fake()
+    bad, silent, fine = make_files(tmp_path, f"{trap}.dng", "silent.dng", "a.dng")
+    with pytest.raises(PictureError, match="ExifTool cannot read the file"):
+        exiftool.extract_preview(bad)
+    assert exiftool.extract_preview(silent) is None
+    assert exiftool.extract_preview(fine) is None
+    with pytest.raises(PictureError, match="no regular file"):
+        exiftool.extract_preview(str(tmp_path))
 
 
 # -- the real one ----------------------------------------------------------------------------

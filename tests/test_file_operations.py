@@ -10,9 +10,12 @@ import os
 import pickle
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from pictures import make_film
 from PIL import Image
 
 import file_operations
@@ -30,6 +33,7 @@ from file_operations import (
     read_pictures,
     scan_folder,
 )
+from media_types import Kind, kind_of_name
 from metadata import Facts, TagValue
 from picture_bytes import hash_picture
 from tag_reader import read_tags
@@ -90,6 +94,8 @@ def write(path: Path, content: str | bytes = b"x") -> Path:
 
 def test_one_pass_gives_hashes_tags_and_the_stat_of_what_was_read(tmp_path: Path) -> None:
     path = make_jpeg(tmp_path / "a.jpg", "2019:07:14 18:03:22", 4)
+    with open(path, "ab") as file:
+        file.write(bytes(20_000))
     data = Path(path).read_bytes()
     reading = read_picture(path)
     assert reading.content_hash == hashlib.sha256(data).hexdigest()
@@ -148,9 +154,9 @@ def test_what_a_file_is_its_bytes_say(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (b"", "The file is empty."),
-        (b"<!DOCTYPE html>", "This is not a picture"),
-        (b"\xff\xd8", "This is not a picture"),
-        (bytes(100), "This is not a picture"),
+        (b"<!DOCTYPE html>", "This is neither photo nor video"),
+        (b"\xff\xd8", "This is neither photo nor video"),
+        (bytes(100), "This is neither photo nor video"),
     ],
 )
 def test_what_is_not_a_picture_is_a_lasting_problem(
@@ -393,6 +399,39 @@ def test_the_real_exiftool_answers_where_the_fast_reader_is_unsure(
     assert extract_exif_date(path) == "2019-07-14T18:03:22"
 
 
+def test_what_exiftool_says_of_a_film_wins_but_its_shape_is_that_of_its_frames(
+    tmp_path: Path,
+) -> None:
+    class SaysOfFilms(CountingExifTool):
+        def read_tags(self, paths: Sequence[str]) -> dict[str, dict[str, TagValue] | FileProblem]:
+            tags: dict[str, TagValue] = {
+                "Composite:ImageSize": "1 1",
+                "Composite:Rotation": 90,
+                "QuickTime:Duration": 99.5,
+                "QuickTime:CreateDate": "2019:07:14 16:03:22",
+                "XMP-xmp:Rating": 4,
+            }
+            return dict.fromkeys(paths, tags)
+
+    path = str(make_film(tmp_path / "a.mp4", "mp4", "mpeg4"))
+    zone = ZoneInfo("Europe/Berlin")
+    facts = extract_metadata_batch([path], exiftool=SaysOfFilms(), time_zone=zone)[path]
+    assert isinstance(facts, Facts)
+    assert (facts.width, facts.height, facts.orientation) == (64, 48, 1)
+    assert (facts.duration_s, facts.rating) == (99.5, 4)
+    assert (facts.date_taken, facts.utc_offset) == ("2019-07-14T18:03:22", "+02:00")
+
+
+def test_a_film_is_read_also_without_exiftool(tmp_path: Path) -> None:
+    path = str(make_film(tmp_path / "VID_20190714_180322.mp4", "mp4", "mpeg4"))
+    reading = read_picture(path)
+    assert (reading.file_type, reading.problem, bool(reading.unsure)) == ("mp4", None, True)
+    facts = extract_metadata_batch([path], readings=[reading])[path]
+    assert isinstance(facts, Facts)
+    assert (facts.width, facts.height, facts.duration_s) == (64, 48, 1.0)
+    assert (facts.date_taken, facts.date_source) == ("2019-07-14T18:03:22", "filename")
+
+
 def test_single_facts_of_a_file(tmp_path: Path) -> None:
     path = make_jpeg(tmp_path / "a.jpg", "2019:07:14 18:03:22", 4)
     assert extract_exif_date(path) == "2019-07-14T18:03:22"
@@ -448,6 +487,9 @@ def _check_date(name: str, facts: Facts, tags: dict[str, str]) -> None:
                 assert facts.utc_offset == tags.get("ExifIFD:OffsetTimeOriginal"), name
             return
     assert facts.date_source != "exif", name
+    if kind_of_name(name) == Kind.VIDEO:
+        _check_film_date(name, facts, tags)
+        return
     described = [
         value
         for key, value in tags.items()
@@ -464,6 +506,22 @@ def _check_date(name: str, facts: Facts, tags: dict[str, str]) -> None:
         )
 
 
+def _check_film_date(name: str, facts: Facts, tags: dict[str, str]) -> None:
+    """What a phone says with its offset, else what the container says in UTC."""
+    local = tags.get("Keys:CreationDate", "")
+    utc = tags.get("QuickTime:CreateDate", tags.get("Matroska:DateTimeOriginal", ""))
+    if not (local or utc):
+        assert facts.date_source == "none", name
+        return
+    assert facts.date_source == "quicktime", name
+    assert facts.from_utc == (not local), name
+    day, clock = (local or utc)[:19].split(" ")
+    moment = datetime.fromisoformat(f"{day.replace(':', '-')}T{clock}{local[19:] or '+00:00'}")
+    assert datetime.fromisoformat(f"{facts.date_taken}{facts.utc_offset}") == moment, name
+    if local:
+        assert facts.utc_offset == local[19:], name
+
+
 def _check_rating(name: str, facts: Facts, tags: dict[str, int]) -> None:
     percents = {1: 1, 25: 2, 50: 3, 75: 4, 99: 5}
     rating = tags.get("XMP-xmp:Rating", tags.get("IFD0:Rating"))
@@ -478,7 +536,8 @@ def test_every_real_sidecar_is_read_and_belongs_to_its_photo(media: Path) -> Non
     owners = find_sidecars([file.path for file in scan.files], scan.sidecars)
     assert owners["pigallery2/sidecar/Chars.jpg"] == "pigallery2/sidecar/Chars.jpg.xmp"
     assert owners["pigallery2/sidecar/flatxmp.jpg"] == "pigallery2/sidecar/flatxmp.xmp"
-    assert len(owners) == 9
+    assert owners["pigallery2/sidecar/bunny_1sec.mp4"] == "pigallery2/sidecar/bunny_1sec.mp4.xmp"
+    assert len(owners) == 12
     for name in scan.sidecars:
         tags, trouble = file_operations._read_sidecar(str(media / name))
         assert (tags is not None, trouble) == (True, None), name

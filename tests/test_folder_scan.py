@@ -26,17 +26,27 @@ def write(path: Path, content: str | bytes = b"x") -> Path:
 
 
 def test_the_walk_finds_photos_sidecars_folders_and_counts_the_rest(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a/z.heic", "a/y.Png", "a/z.heic.xmp", "Y.XMP", "a/m.mov", "x", "n.txt"):
+    for name in (
+        "b.JPG",
+        "a/z.heic",
+        "a/y.Png",
+        "a/z.heic.xmp",
+        "Y.XMP",
+        "a/m.mov",
+        "x",
+        "n.txt",
+        "a/s.aae",
+    ):
         write(tmp_path / name)
     for name in (".hidden.jpg", ".library/t.jpg", "@eaDir/t.jpg", "data/d.jpg", ".jpg"):
         write(tmp_path / name)
     scan = scan_folder(tmp_path, skip=[tmp_path / "data"])
-    assert [file.path for file in scan.files] == ["a/y.Png", "a/z.heic", "b.JPG"]
+    assert [file.path for file in scan.files] == ["a/m.mov", "a/y.Png", "a/z.heic", "b.JPG"]
     assert sorted(scan.sidecars) == ["Y.XMP", "a/z.heic.xmp"]
     assert scan.folders == {name: (tmp_path / name).stat().st_mtime_ns for name in ("", "a")}
-    assert scan.ignored == {"": 1, ".mov": 1, ".txt": 1}
+    assert scan.ignored == {"": 1, ".aae": 1, ".txt": 1}
     assert (scan.problems, scan.unreadable_folders) == ([], frozenset())
-    assert scan.files[2] == stat_file(tmp_path, "b.JPG")
+    assert scan.files[3] == stat_file(tmp_path, "b.JPG")
     assert "@eaDir" in SYSTEM_DIRS
 
 
@@ -63,6 +73,17 @@ def test_links_and_special_files_are_counted_and_not_followed(tmp_path: Path) ->
     assert scan.ignored == {LINK: 4, SPECIAL_FILE: 3}
     assert sorted(scan.folders) == ["", "folder.jpg"]
     assert scan.sidecars == {}
+    link = "This is a symbolic link; links are not followed."
+    assert {problem.path: problem.reason for problem in scan.problems} == {
+        "out": link,
+        "loop": link,
+        "secret.jpg": link,
+        "broken.jpg": link,
+        "fifo.jpg": "This is a named pipe, not a file.",
+        "fifo.xmp": "This is a named pipe, not a file.",
+        "socket.jpg": "This is a socket, not a file.",
+        "folder.jpg": "This is a folder. What lies in it is indexed all the same.",
+    }
 
 
 def test_a_root_that_is_a_link_is_walked(tmp_path: Path) -> None:
@@ -189,3 +210,20 @@ def test_a_sidecar_belongs_to_one_photo(
     assert find_sidecars(photos, sidecars) == expected
     for photo in photos:
         assert find_sidecar(photo, photos, sidecars) == expected.get(photo)
+
+
+@pytest.mark.parametrize(
+    ("photos", "owner"),
+    [
+        (["a/IMG.jpg", "a/IMG.CR3"], "a/IMG.CR3"),
+        (["a/IMG.HEIC", "a/IMG.MOV"], "a/IMG.HEIC"),
+        (["a/IMG.HEIC", "a/IMG.jpg", "a/IMG.MOV"], None),
+        (["a/IMG.nef", "a/IMG.dng", "a/IMG.jpg"], None),
+        (["a/IMG.mp4"], "a/IMG.mp4"),
+    ],
+)
+def test_a_sidecar_without_suffix_is_for_the_raw_or_the_only_one(
+    photos: list[str], owner: str | None
+) -> None:
+    expected = {owner: "a/IMG.xmp"} if owner else {}
+    assert find_sidecars(photos, ["a/IMG.xmp"]) == expected

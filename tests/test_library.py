@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
 from pictures import make_jpeg
@@ -23,9 +24,10 @@ from errors import (
     LibraryNotFoundError,
     NotFoundError,
 )
+from exiftool_process import find_exiftool
 from library import Library, open_for_reading, open_library
 from operation_state import OperationType, create_operation, list_operations
-from settings import Settings, load_settings
+from settings import Settings, find_machine_zone, load_settings
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -195,3 +197,68 @@ def test_a_reader_of_a_database_that_was_not_finished_is_told_to_index(settings:
     settings.database_path.touch()
     with pytest.raises(LibraryNotFoundError, match="has no index yet"):
         open_for_reading(settings)
+
+
+# -- the time zone that is set ----------------------------------------------------------------
+
+
+def _choose(settings: Settings, text: str) -> Settings:
+    settings.data_dir.mkdir(exist_ok=True)
+    (settings.data_dir / "settings.toml").write_text(text)
+    return load_settings(settings.library)
+
+
+def test_the_time_zone_is_the_chosen_one_or_the_machines(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tzlocal.get_localzone_name", lambda: "Pacific/Chatham")
+    assert load_settings(settings.library).time_zone.key == "Pacific/Chatham"
+    chosen = _choose(settings, 'time_zone = "Europe/Berlin"')
+    assert chosen.time_zone.key == "Europe/Berlin"
+
+
+def test_a_machine_whose_zone_cannot_be_told_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise ZoneInfoNotFoundError("several")
+
+    for answer in (fail, lambda: None, lambda: "Mars/Olympus", lambda: "../etc/passwd"):
+        monkeypatch.setattr("tzlocal.get_localzone_name", answer)
+        assert find_machine_zone().key == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ('"Mars/Olympus"', "Europe/Berlin"),
+        ('"Europe"', "Europe/Berlin"),
+        ('""', "Europe/Berlin"),
+        ('"../../etc/passwd"', "Europe/Berlin"),
+        ('"/etc/localtime"', "Europe/Berlin"),
+        ('"Europe/Berlin\\u0000"', "Europe/Berlin"),
+        ("2", "wrong kind"),
+        ("true", "wrong kind"),
+        ('["Europe/Berlin"]', "wrong kind"),
+    ],
+)
+def test_a_time_zone_that_there_is_not_is_refused_with_an_example(
+    settings: Settings, value: str, words: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=words) as caught:
+        _choose(settings, f"time_zone = {value}")
+    assert "settings.toml" in caught.value.message
+
+
+def test_an_exiftool_that_was_installed_since_is_used_by_the_next_index(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_exiftool() or pytest.skip("ExifTool is not installed")
+    monkeypatch.setattr(library, "find_exiftool", lambda: None)
+    opened = open_library(settings)
+    assert not opened.has_exiftool
+    assert opened._make_indexer().exiftool is None
+    monkeypatch.setattr(library, "find_exiftool", lambda: found)
+    assert opened.has_exiftool
+    first = opened._make_indexer().exiftool
+    assert first is not None
+    assert opened._make_indexer().exiftool is first
+    opened.close()

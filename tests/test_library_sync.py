@@ -12,13 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pictures import make_jpeg
 from PIL import Image
+from test_film_reader import make_film
+from test_raw_preview import make_dng, make_preview
 
 import catalog
 import folder_scan
@@ -29,6 +32,7 @@ from errors import BrakeError, FileProblem
 from exiftool_process import ExifTool, find_exiftool
 from hash_cache import HashCache
 from library_sync import Indexer, IndexReport
+from media_types import is_media_name
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper, OperationType, create_operation
 
@@ -64,7 +68,9 @@ class Box:
         self.pool = pool
         root.mkdir(exist_ok=True)
         self.database: Database = open_database(data)
-        self.indexer = Indexer(root, self.database, pool, None, HashCache(self.database))
+        self.indexer = Indexer(
+            root, self.database, pool, None, HashCache(self.database), ZoneInfo("UTC")
+        )
 
     def index(self, *, stop_after: int | None = None, **options: bool) -> IndexReport:
         with self.database.transaction() as connection:
@@ -80,6 +86,13 @@ class Box:
         with self.database.reading() as connection:
             rows = list(catalog.iterate_photos(connection))
         return [photo.current_path for photo in rows if photo.missing_since]
+
+    def pairs(self) -> dict[str, str]:
+        """The leader of every companion, by path."""
+        with self.database.reading() as connection:
+            paths = {photo.id: photo.current_path for photo in catalog.iterate_photos(connection)}
+            rows = connection.execute("SELECT photo_id, leader_id FROM companions").fetchall()
+        return {paths[photo_id]: paths[leader_id] for photo_id, leader_id in rows}
 
     def ids(self) -> dict[str, int]:
         return {path: photo.id for path, photo in self.photos().items()}
@@ -355,11 +368,164 @@ def test_a_photo_that_waits_for_exiftool_is_read_again_once_it_is_there(box: Box
     assert counts(box.index()) == {"added": 1}
     assert box.index().cache["files_opened"] == 0
     exiftool = ExifTool(find_exiftool() or pytest.skip("ExifTool is not installed"))
-    later = Indexer(box.root, box.database, box.pool, exiftool, box.indexer.cache)
-    box.indexer = later
+    box.indexer = replace(box.indexer, exiftool=exiftool)
     assert box.index().cache["files_opened"] == 1
     assert box.index().cache["files_opened"] == 0
     exiftool.close()
+
+
+# -- pairs -----------------------------------------------------------------------------------
+
+
+def write_film(path: Path, seconds: int = 2, **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(make_film("mov", colors=[(200, 30, 30)] * 10 * seconds, **options))
+    return path
+
+
+def write_raw(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(make_dng(make_preview()))
+    return path
+
+
+def list_cells(box: Box) -> list[str]:
+    with box.database.reading() as connection:
+        page = catalog.list_photos(
+            connection, cursor=None, limit=100, photo_filter=catalog.PhotoFilter()
+        )
+    return sorted(photo.current_path for photo in page.photos)
+
+
+def test_raw_with_jpeg_and_a_live_photo_are_pairs_from_the_first_index_on(
+    box: Box, tmp_path: Path
+) -> None:
+    make_jpeg(box.root / "DSC1.JPG", 1)
+    write_raw(box.root / "DSC1.DNG")
+    make_jpeg(box.root / "live/IMG_1.jpg", 2)
+    write_film(box.root / "live/IMG_1.MOV")
+    make_jpeg(box.root / "long.jpg", 3)
+    write_film(box.root / "long.mov", seconds=7)
+    assert counts(box.index()) == {"added": 6}
+    expected = {"DSC1.DNG": "DSC1.JPG", "live/IMG_1.MOV": "live/IMG_1.jpg"}
+    assert box.pairs() == expected
+    assert list_cells(box) == ["DSC1.JPG", "live/IMG_1.jpg", "long.jpg", "long.mov"]
+    assert counts(box.index()) == {"unchanged": 6}
+    assert box.pairs() == expected
+    assert_equals_a_first_index(box, tmp_path)
+
+
+def test_a_pair_comes_and_goes_with_its_files(box: Box, tmp_path: Path) -> None:
+    write_raw(box.root / "A.DNG")
+    write_film(box.root / "B.MOV")
+    box.index()
+    assert (box.pairs(), list_cells(box)) == ({}, ["A.DNG", "B.MOV"])
+    for number, name in enumerate(("A.JPG", "B.JPG")):
+        make_jpeg(box.root / name, number)
+    box.index()
+    before = box.ids()
+    assert box.pairs() == {"A.DNG": "A.JPG", "B.MOV": "B.JPG"}
+    (box.root / "A.JPG").unlink()
+    (box.root / "B.JPG").rename(box.root / "C.JPG")
+    box.index()
+    assert (box.pairs(), list_cells(box)) == ({}, ["A.DNG", "B.MOV", "C.JPG"])
+    (box.root / "C.JPG").rename(box.root / "B.JPG")
+    make_jpeg(box.root / "A.JPG", 0)
+    box.index()
+    assert box.pairs() == {"A.DNG": "A.JPG", "B.MOV": "B.JPG"}
+    assert box.ids() == before
+    (box.root / "B.MOV").unlink()
+    (box.root / "A.DNG").unlink()
+    box.index()
+    assert (box.pairs(), list_cells(box)) == ({}, ["A.JPG", "B.JPG"])
+
+
+def test_a_dry_run_pairs_nothing(box: Box) -> None:
+    make_jpeg(box.root / "A.JPG", 1)
+    box.index()
+    write_raw(box.root / "A.DNG")
+    assert counts(box.index(dry_run=True)) == {"added": 1, "unchanged": 1}
+    assert box.pairs() == {}
+
+
+def test_pairs_are_made_also_where_a_first_index_was_stopped_before(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library_sync, "BATCH_FILES", 1)
+    make_jpeg(box.root / "A.JPG", 1)
+    write_raw(box.root / "A.DNG")
+    with pytest.raises(KeyboardInterrupt):
+        box.index(stop_after=1)
+    box.index()
+    box.index()
+    assert box.pairs() == {"A.DNG": "A.JPG"}
+
+
+# -- time zone -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_exiftool", [True, False])
+def test_another_time_zone_dates_films_in_utc_anew_and_nothing_else(
+    box: Box, tmp_path: Path, with_exiftool: bool
+) -> None:
+    found = find_exiftool()
+    if with_exiftool and found is None:
+        pytest.skip("ExifTool is not installed")
+    utc = {"creation_time": "2019-07-14T16:03:22Z"}
+    local = {**utc, "com.apple.quicktime.creationdate": "2019-02-12T15:27:12+0800"}
+    write_film(box.root / "utc.mov", metadata=utc)
+    write_film(box.root / "local.mov", metadata=local, options={"movflags": "use_metadata_tags"})
+    write_film(box.root / "VID_20180101_120000.mov")
+    make_jpeg(box.root / "a.jpg", 1, date="2019:07:14 18:03:22")
+    make_jpeg(box.root / "IMG_20170101_120000.jpg", 2)
+    exiftool = ExifTool(found) if with_exiftool else None
+    box.indexer = replace(box.indexer, exiftool=exiftool)
+    box.index()
+    before = box.photos()
+    dates = {path: photo.date_taken for path, photo in before.items()}
+    assert dates == {
+        "utc.mov": "2019-07-14T16:03:22",
+        "local.mov": "2019-02-12T15:27:12",
+        "VID_20180101_120000.mov": "2018-01-01T12:00:00",
+        "a.jpg": "2019-07-14T18:03:22",
+        "IMG_20170101_120000.jpg": "2017-01-01T12:00:00",
+    }
+    for zone, date in (
+        ("Europe/Berlin", "2019-07-14T18:03:22"),
+        ("Pacific/Chatham", "2019-07-15T04:48:22"),
+        ("UTC", "2019-07-14T16:03:22"),
+    ):
+        box.indexer = replace(box.indexer, time_zone=ZoneInfo(zone))
+        assert box.index().cache["files_opened"] == 1
+        after = box.photos()
+        assert {path: photo.date_taken for path, photo in after.items()} == {
+            **dates,
+            "utc.mov": date,
+        }
+        assert box.index().cache["files_opened"] == 0
+        for path in before.keys() - {"utc.mov"}:
+            assert after[path] == before[path]
+    assert box.photos() == before
+    if exiftool:
+        exiftool.close()
+
+
+def test_films_and_raw_wait_for_exiftool_and_are_read_once_it_is_there(box: Box) -> None:
+    write_film(box.root / "a.mov", metadata={"creation_time": "2019-07-14T16:03:22Z"})
+    write_raw(box.root / "b.dng")
+    make_jpeg(box.root / "c.jpg", 1)
+    box.index()
+    assert box.photos()["b.dng"].width is None
+    assert box.photos()["a.mov"].date_taken == "2019-07-14T16:03:22"
+    assert box.index().cache["files_opened"] == 0
+    exiftool = ExifTool(find_exiftool() or pytest.skip("ExifTool is not installed"))
+    box.indexer = replace(box.indexer, exiftool=exiftool)
+    assert box.index().cache["files_opened"] == 2
+    assert (box.photos()["b.dng"].width, box.photos()["b.dng"].height) == (6000, 4000)
+    assert box.index().cache["files_opened"] == 0
+    exiftool.close()
+    box.indexer = replace(box.indexer, exiftool=None)
+    assert box.index().cache["files_opened"] == 0
 
 
 def test_special_files_and_links_are_never_opened(box: Box, tmp_path: Path) -> None:
@@ -405,9 +571,7 @@ def test_the_brake_holds_for_an_empty_folder_in_the_librarys_place(box: Box) -> 
 
 def test_the_brake_holds_for_a_library_without_its_marker(box: Box, tmp_path: Path) -> None:
     make_jpeg(box.root / "a.jpg", 1)
-    marked = Indexer(
-        box.root, box.database, box.pool, None, box.indexer.cache, markers=(tmp_path / "marker",)
-    )
+    marked = replace(box.indexer, markers=(tmp_path / "marker",))
     with pytest.raises(BrakeError, match="marker"):
         marked.update(Observer("none"))
 
@@ -570,13 +734,14 @@ def test_every_photo_of_the_real_files_is_a_row_or_named(
     report = box.index()
     named = {problem.path for problem in report.problems}
     facts = json.loads((media / "facts.json").read_text())["files"]
-    suffixes = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".tif", ".heic", ".avif", ".hif")
     photos = box.photos()
     for path, fact in facts.items():
-        if not path.lower().endswith(suffixes):
+        if not is_media_name(path):
             continue
         assert path in photos or path in named
-        if fact["pil_open"] and "upright_size" in fact and photos[path].file_type != "heic":
+        if fact.get("pil_open") and "upright_size" in fact and photos[path].file_type != "heic":
             assert [photos[path].width, photos[path].height] == fact["upright_size"], path
+    live = "pigallery2/live_photo"
+    assert box.pairs()[f"{live}/IMG_7943_HEVC.MOV"] == f"{live}/IMG_7943.HEIC"
     assert not [path for path in facts if (root / path).read_bytes() != (media / path).read_bytes()]
     box.database.close()

@@ -210,6 +210,41 @@ def test_only_the_guilty_items_of_a_batch_fail() -> None:
     assert all(results[n] == 2 * n for n in range(40) if n not in failures)
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_an_item_may_be_given_more_time_than_others(tmp_path: Path, batch_size: int) -> None:
+    seconds = [0.0, 2.5, 0.0]
+    with WorkerPool(workers=2, memory_mb=256, file_timeout_s=1.5) as pool:
+
+        def run(extra_s: Callable[[tuple[str, float]], float]) -> list[bool]:
+            items = [(str(tmp_path), each) for each in seconds]
+            results = pool.map_batches(_sleep_batch, items, batch_size=batch_size, extra_s=extra_s)
+            return [isinstance(result, WorkerFailure) for _, result in results]
+
+        assert run(lambda item: 5 * item[1]) == [False, False, False]
+        if batch_size == 1:
+            assert run(lambda item: 0.0) == [False, True, False]
+
+
+def test_extra_time_is_given_also_when_a_batch_is_repeated_singly(tmp_path: Path) -> None:
+    with WorkerPool(workers=1, memory_mb=256, file_timeout_s=0.5) as pool:
+        results = dict(
+            pool.map_batches(
+                _sleep_unless_none,
+                [0.9, None],
+                batch_size=2,
+                extra_s=lambda seconds: 5.0 if seconds else 0.0,
+            )
+        )
+    assert results[0.9] == 0.9
+    assert isinstance(results[None], WorkerFailure)
+
+
+def _sleep_unless_none(batch: Sequence[float | None]) -> list[float]:
+    for seconds in batch:
+        time.sleep(seconds)  # type: ignore[arg-type]  # None is what goes wrong
+    return [seconds for seconds in batch if seconds]
+
+
 def test_a_function_that_answers_for_too_few_items_is_caught(pool: WorkerPool) -> None:
     results = [result for _, result in pool.map_batches(answer_too_little, [1, 2])]
     assert all(isinstance(result, WorkerFailure) for result in results)

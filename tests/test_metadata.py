@@ -1,25 +1,23 @@
-"""Tags to meaning: dates, ratings, sizes, cameras."""
+"""Tags to meaning: ratings, sizes, cameras, durations."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metadata import (
+    READER_VERSION,
     TAGS_READ,
     Facts,
     Tags,
     TagValue,
     derive_facts,
-    parse_date,
-    parse_file_name_date,
     rating_of_percent,
+    zone_version,
 )
-
-NEXT_YEAR = datetime.now(UTC).year + 1
 
 
 def derive(
@@ -29,192 +27,6 @@ def derive(
     sidecar_tags: Tags | None = None,
 ) -> Facts:
     return derive_facts(tags, file_name=name, file_type=file_type, sidecar_tags=sidecar_tags)
-
-
-# -- dates ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "date", "offset"),
-    [
-        ("2019:07:14 18:03:22", "2019-07-14T18:03:22", None),
-        ("2019:07:14 18:03:22.987", "2019-07-14T18:03:22", None),
-        ("2019:07:14 18:03:22+02:00", "2019-07-14T18:03:22", "+02:00"),
-        ("2019-07-14T18:03:22.5-0330", "2019-07-14T18:03:22", "-03:30"),
-        ("2019-07-14T18:03:22Z", "2019-07-14T18:03:22", "+00:00"),
-        ("2019-07-14T18:03", "2019-07-14T18:03:00", None),
-        ("2019:07:14", "2019-07-14T00:00:00", None),
-        ("2020:02:29 00:00:00", "2020-02-29T00:00:00", None),
-        ("1800:01:01 00:00:00", "1800-01-01T00:00:00", None),
-        (f"{NEXT_YEAR}:01:01 00:00:00", f"{NEXT_YEAR}-01-01T00:00:00", None),
-        ("2019:07:14 18:03:22\0", "2019-07-14T18:03:22", None),
-        ("2019:07:14 18:03:22+99:00", "2019-07-14T18:03:22", None),
-    ],
-)
-def test_a_date_is_read_as_the_clock_showed_it(text: str, date: str, offset: str | None) -> None:
-    parsed = parse_date(text)
-    assert parsed
-    assert (parsed.text, parsed.utc_offset) == (date, offset)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "0000:00:00 00:00:00",
-        "    :  :     :  :  ",
-        "",
-        "2019:00:00 00:00:00",
-        "2019:02:29 12:00:00",
-        "2019:13:01 12:00:00",
-        "2019:07:14 24:00:00",
-        "2019:07:14 18:60:00",
-        "2019:07:14 18:03:61",
-        "1904:01:01 00:00:00",
-        "1970:01:01 00:00:00",
-        "1799:12:31 23:59:59",
-        f"{NEXT_YEAR + 1}:01:01 00:00:00",
-        "99999:01:01 00:00:00",
-        "2019",
-        "2019:07",
-        "2019:07-14 18:03:22",
-        "2019:07:14\n18:03:22",
-        "٢٠١٩:07:14 18:03:22",
-        "2019:07:14 18:03:22" + " " * 1_000_000,
-        20190714,
-        2019.5,
-        None,
-        ["2019:07:14 18:03:22"],
-    ],
-)
-def test_what_is_no_possible_date_is_none(text: object) -> None:
-    assert parse_date(text) is None
-
-
-@given(st.text(max_size=40))
-def test_any_text_is_a_date_or_none_and_never_an_error(text: str) -> None:
-    for date in (parse_date(text), parse_file_name_date(text)):
-        if date is not None:
-            assert 1800 <= datetime.fromisoformat(date.text).year <= NEXT_YEAR
-
-
-def test_sources_of_a_date_follow_their_order() -> None:
-    order = [
-        ("ExifIFD:DateTimeOriginal", "exif"),
-        ("ExifIFD:CreateDate", "exif"),
-        ("XMP-exif:DateTimeOriginal", "xmp"),
-        ("XMP-photoshop:DateCreated", "xmp"),
-        ("IPTC:DateCreated", "xmp"),
-        ("XMP-xmp:CreateDate", "xmp"),
-        ("PNG:CreationTime", "xmp"),
-    ]
-    tags: dict[str, TagValue] = {
-        tag: f"20{index + 1:02}:01:01" for index, (tag, _) in enumerate(order)
-    }
-    sidecar: Tags = {"XMP-exif:DateTimeOriginal": "2000:05:05 10:00:00"}
-    facts = derive(tags, "20181231_235959.jpg", sidecar_tags=sidecar)
-    assert (facts.date_taken, facts.date_source) == ("2000-05-05T10:00:00", "sidecar")
-    for index, (tag, source) in enumerate(order):
-        facts = derive(tags, "20181231_235959.jpg")
-        expected = f"20{index + 1:02}-01-01T00:00:00"
-        assert (facts.date_taken, facts.date_source) == (expected, source)
-        del tags[tag]
-    facts = derive(tags, "20181231_235959.jpg")
-    assert (facts.date_taken, facts.date_source) == ("2018-12-31T23:59:59", "filename")
-    facts = derive(tags)
-    assert (facts.date_taken, facts.date_source) == (None, "none")
-
-
-def test_the_date_a_file_was_modified_is_no_capture_date() -> None:
-    assert derive({"IFD0:ModifyDate": "2019:07:14 18:03:22"}).date_source == "none"
-
-
-def test_an_impossible_date_gives_way_to_the_next_source() -> None:
-    facts = derive(
-        {
-            "ExifIFD:DateTimeOriginal": "1601:06:06 16:39:33",
-            "ExifIFD:CreateDate": "2015:06:12 16:39:33",
-        }
-    )
-    assert (facts.date_taken, facts.date_source) == ("2015-06-12T16:39:33", "exif")
-
-
-@pytest.mark.parametrize(
-    ("tags", "offset"),
-    [
-        ({"ExifIFD:OffsetTimeOriginal": "+02:00", "ExifIFD:OffsetTime": "-05:00"}, "+02:00"),
-        ({"ExifIFD:OffsetTime": "-05:00"}, "-05:00"),
-        ({"ExifIFD:OffsetTimeOriginal": "   :  "}, None),
-        ({"ExifIFD:OffsetTimeOriginal": "nonsense"}, None),
-        ({"ExifIFD:OffsetTimeOriginal": 2}, None),
-        ({"ExifIFD:OffsetTimeDigitized": "+02:00"}, None),
-        ({"ExifIFD:OffsetTimeOriginal": "Z"}, "+00:00"),
-    ],
-)
-def test_the_distance_from_utc_stands_beside_the_date(
-    tags: dict[str, TagValue], offset: str | None
-) -> None:
-    tags = {"ExifIFD:DateTimeOriginal": "2019:07:14 18:03:22", **tags}
-    assert derive(tags).utc_offset == offset
-
-
-def test_iptc_gives_day_and_time_but_its_zone_is_not_believed() -> None:
-    facts = derive({"IPTC:DateCreated": "2020:07:23", "IPTC:TimeCreated": "11:32:20+00:00"})
-    assert (facts.date_taken, facts.utc_offset) == ("2020-07-23T11:32:20", None)
-
-
-@pytest.mark.parametrize(
-    ("name", "date"),
-    [
-        ("IMG_20190714_180322.jpg", "2019-07-14T18:03:22"),
-        ("IMG_20190714_180322_HDR.jpg", "2019-07-14T18:03:22"),
-        ("IMG20190714180322.jpg", "2019-07-14T18:03:22"),
-        ("PXL_20190714_180322123.jpg", "2019-07-14T18:03:22"),
-        ("PXL_20190714_180322123.PORTRAIT.jpg", "2019-07-14T18:03:22"),
-        ("20190714_180322.jpg", "2019-07-14T18:03:22"),
-        ("20190714-180322(1).JPG", "2019-07-14T18:03:22"),
-        ("2019-07-14 18.03.22.png", "2019-07-14T18:03:22"),
-        ("2019-07-14 18.03.22-1.png", "2019-07-14T18:03:22"),
-        ("2019-07-14T18:03:22.jpg", "2019-07-14T18:03:22"),
-        ("Screenshot_2019-07-14-18-03-22.png", "2019-07-14T18:03:22"),
-        ("Screenshot_20190714-180322_Maps.png", "2019-07-14T18:03:22"),
-        ("Screenshot 2019-07-14 at 18.03.22.png", "2019-07-14T18:03:22"),
-        ("WhatsApp Image 2019-07-14 at 18.03.22.jpeg", "2019-07-14T18:03:22"),
-        ("signal-2019-07-14-180322.jpg", "2019-07-14T18:03:22"),
-        ("IMG-20190714-WA0003.jpg", "2019-07-14T00:00:00"),
-        ("VID-20190714-WA0003.jpg", "2019-07-14T00:00:00"),
-        ("date_20170101_010101.jpg", "2017-01-01T01:01:01"),
-        ("2019-07-14.jpg", "2019-07-14T00:00:00"),
-        ("holiday 2019_07_14.jpg", "2019-07-14T00:00:00"),
-        ("20190231_x_20190714.jpg", "2019-07-14T00:00:00"),
-    ],
-)
-def test_a_file_name_tells_the_date(name: str, date: str) -> None:
-    parsed = parse_file_name_date(name)
-    assert parsed
-    assert parsed.text == date
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "IMG_0001.jpg",
-        "DSC_2019.jpg",
-        "2019.jpg",
-        "2019-07.jpg",
-        "1563120202000.jpg",
-        "wallpaper-1920x1080.jpg",
-        "IMG_20190231.jpg",
-        "IMG_00000000_000000.jpg",
-        "a20190714bc.jpg",
-        "f3c20190714.jpg",
-        "1234201907145678.jpg",
-        "20990714_180322.jpg",
-        "2019-0714.jpg",
-        "",
-    ],
-)
-def test_a_file_name_without_a_date_tells_none(name: str) -> None:
-    assert parse_file_name_date(name) is None
 
 
 # -- rating ----------------------------------------------------------------------------------
@@ -263,6 +75,11 @@ def test_only_whole_stars_count(value: TagValue, rating: int | None) -> None:
         ({"IFD0:Rating": 65535, "XMP-microsoft:RatingPercent": 75}, 4),
         ({"XMP-microsoft:RatingPercent": 101}, None),
         ({"XMP-acdsee:Rating": 4, "Sony:Rating": 4}, None),
+        ({"Microsoft:SharedUserRating": 75}, 4),
+        ({"ASF:SharedUserRating": 99}, 5),
+        ({"Microsoft:SharedUserRating": 0}, None),
+        ({"XMP-xmp:Rating": 2, "Microsoft:SharedUserRating": 99}, 2),
+        ({"ItemList:Rating": 4, "UserData:Rating": 4, "QuickTime:Rating": 4}, None),
     ],
 )
 def test_sources_of_a_rating_follow_their_order(
@@ -329,6 +146,110 @@ def test_heic_and_avif_are_turned_once_by_their_boxes(file_type: str) -> None:
 def test_a_size_that_makes_no_sense_is_unknown(width: TagValue) -> None:
     facts = derive({"File:ImageWidth": width, "File:ImageHeight": 30})
     assert (facts.width, facts.height) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("both", "size"),
+    [
+        ("6000 4000", (6000, 4000)),
+        ("6000x4000", (6000, 4000)),
+        ("0 4000", (None, None)),
+        ("6000", (None, None)),
+        ("6000 4000 1", (None, None)),
+        ("-6000 4000", (None, None)),
+        ("99999999999 1", (None, None)),
+        ("6" * 1_000_000 + " 1", (None, None)),
+        ([6000, 4000], (None, None)),
+        (6000, (None, None)),
+    ],
+)
+def test_raw_and_video_have_their_size_from_exiftools_knowledge(
+    both: TagValue, size: tuple[int | None, int | None]
+) -> None:
+    for file_type in ("dng", "cr3", "mp4", "mkv"):
+        facts = derive({"Composite:ImageSize": both, "File:ImageWidth": 3}, file_type=file_type)
+        assert (facts.width, facts.height) == size
+
+
+def test_raw_is_turned_by_its_exif() -> None:
+    tags: Tags = {"Composite:ImageSize": "6000 4000", "IFD0:Orientation": 8}
+    facts = derive(tags, file_type="nef")
+    assert (facts.width, facts.height, facts.orientation) == (4000, 6000, 8)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "orientation", "turned"),
+    [(0, 1, False), (90, 6, True), (180, 3, False), (270, 8, True), ("90", 6, True)]
+    + [(odd, 1, False) for odd in (45, -90, 360, "upright", [90], None)],
+)
+def test_a_film_is_turned_by_its_rotation_alone(
+    rotation: TagValue, orientation: int, turned: bool
+) -> None:
+    tags: Tags = {
+        "Composite:ImageSize": "64 48",
+        "Composite:Rotation": rotation,
+        "QuickTime:Rotation": 90,
+        "IFD0:Orientation": 6,
+    }
+    facts = derive(tags, file_type="mp4")
+    assert facts.orientation == orientation
+    assert (facts.width, facts.height) == ((48, 64) if turned else (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (13.346, 13.346),
+        ("13.7229888888889", 13.723),
+        (1, 1.0),
+        ("00:00:13.346", 13.346),
+        ("00:00:13,699000000", 13.699),
+        ("01:02:03.5", 3723.5),
+        ("100:00:00.0", 360_000.0),
+        (0, None),
+        (-1, None),
+        ("00:00:00.0", None),
+        ("long", None),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+        (10**400, None),
+        (1e300, None),
+        (1_000_001, None),
+        ("9" * 1_000_000, None),
+        ("00:00:13." + "9" * 1_000_000, None),
+        ([13], None),
+        (True, None),
+    ],
+)
+def test_a_duration_is_in_seconds_however_it_is_spelled(
+    value: TagValue, seconds: float | None
+) -> None:
+    for tag in ("QuickTime:Duration", "Matroska:Duration", "ASF:PlayDuration"):
+        assert derive({tag: value}, file_type="mp4").duration_s == seconds
+
+
+def test_only_films_have_a_duration() -> None:
+    assert derive({"QuickTime:Duration": 3.0}, file_type="heic").duration_s is None
+    assert derive({"QuickTime:Duration": 3.0}, file_type="cr3").duration_s is None
+
+
+def test_another_time_zone_makes_another_version_and_never_the_plain_one() -> None:
+    names = ("UTC", "Europe/Berlin", "America/New_York", "Pacific/Chatham")
+    versions = {zone_version(name) for name in names}
+    assert len(versions | {READER_VERSION}) == len(names) + 1
+    assert all(0 < version < 2**63 for version in versions)
+    assert zone_version("UTC") == zone_version("UTC")
+
+
+def test_the_time_zone_is_handed_on_to_dates_in_utc() -> None:
+    facts = derive_facts(
+        {"QuickTime:CreateDate": "2019:07:14 16:03:22"},
+        file_name="x.mp4",
+        file_type="mp4",
+        time_zone=ZoneInfo("Europe/Berlin"),
+    )
+    assert (facts.date_taken, facts.from_utc) == ("2019-07-14T18:03:22", True)
 
 
 @pytest.mark.parametrize(

@@ -13,21 +13,27 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pillow_heif
 import pytest
 from PIL import Image, ImageCms
+from test_film_reader import make_film
 
 import picture_source
-from media_types import MEDIA_TYPES, SIGNATURE_BYTES, detect_format, is_photo_name
+from media_types import MEDIA_TYPES, SIGNATURE_BYTES, detect_format, is_media_name
 from picture_bytes import PictureHashes, hash_picture, media_hash, picture_ranges, same_picture
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 pillow_heif.register_heif_opener()
 
 EXIFTOOL = shutil.which("exiftool")
 needs_exiftool = pytest.mark.skipif(EXIFTOOL is None, reason="ExifTool is not installed")
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-FORMATS = set(MEDIA_TYPES)
+FORMATS = {"jpeg", "png", "gif", "webp", "tiff", "heic", "avif"}
+FILMS = {"mp4", "m4v", "mov", "3gp"}
 LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 
 EDITS: dict[str, list[list[str]]] = {
@@ -247,11 +253,11 @@ def test_no_change_of_tags_changes_the_picture_of_a_real_file(media: Path, tmp_p
     originals: dict[str, bytes] = {}
     before: dict[str, str] = {}
     for path in sorted(media.rglob("*")):
-        if not (path.is_file() and is_photo_name(path.name)):
+        if not (path.is_file() and is_media_name(path.name)):
             continue
         data = path.read_bytes()
         file_type = detect_format(data[:SIGNATURE_BYTES])
-        if file_type and not hashes(data, file_type).damage:
+        if file_type in FORMATS and not hashes(data, file_type).damage:
             name = f"{len(originals)}{path.suffix}"
             originals[name] = data
             before[name] = picture_hash(data, file_type)
@@ -495,10 +501,189 @@ def test_a_heic_picture_behind_the_end_of_the_file_counts_as_a_whole() -> None:
         assert hashes(bytes(changed), "heic").media_hash.startswith("file:")
 
 
-def test_a_format_without_a_method_counts_as_a_whole_without_damage() -> None:
-    found = hashes(b"anything", "mkv")
+@pytest.mark.parametrize("file_type", sorted(set(MEDIA_TYPES) - FORMATS - FILMS))
+def test_a_format_without_a_method_counts_as_a_whole_without_damage(file_type: str) -> None:
+    found = hashes(b"anything", file_type)
     assert found.media_hash.startswith("file:")
     assert found.damage is None
+
+
+# -- films -----------------------------------------------------------------------------------
+
+
+def film_boxes(data: bytes) -> list[tuple[bytes, int, int]]:
+    """Kind, offset and length of the boxes at the top of a film."""
+    found, at = [], 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        found.append((data[at + 4 : at + 8], at, length))
+        at += length
+    return found
+
+
+def film_hash(data: bytes, file_type: str = "mp4") -> str:
+    found = hashes(data, file_type)
+    assert found.damage is None
+    assert found.media_hash.startswith("film:")
+    return found.media_hash
+
+
+@pytest.fixture(scope="session")
+def film() -> bytes:
+    return make_film()
+
+
+def test_boxes_around_the_frames_of_a_film_do_not_count(film: bytes) -> None:
+    before = film_hash(film)
+    (_, moov, moov_length) = next(item for item in film_boxes(film) if item[0] == b"moov")
+    uuid = box(b"uuid", b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac<x/>")
+    changes = {
+        "XMP at the end": film + uuid,
+        "XMP in front": insert(film, film_boxes(film)[0][2], uuid),
+        "free": film + box(b"free", bytes(999)),
+        "moov rewritten": film[: moov + 8] + bytes(moov_length - 8) + film[moov + moov_length :],
+        "moov first": film[: film_boxes(film)[0][2]]
+        + film[moov : moov + moov_length]
+        + film[film_boxes(film)[0][2] : moov],
+        "another brand": film[:8] + b"qt  " + film[12:],
+    }
+    for name, data in changes.items():
+        assert data != film
+        assert film_hash(data) == before, name
+        assert same_picture(io.BytesIO(film), io.BytesIO(data), "mp4"), name
+    assert film_hash(film, "mov") == before
+
+
+def test_every_byte_of_a_films_frames_counts(film: bytes) -> None:
+    before = film_hash(film)
+    ((start, length),) = picture_ranges(io.BytesIO(film), "mp4")
+    for at in (start, start + length // 2, start + length - 1):
+        changed = bytearray(film)
+        changed[at] ^= 1
+        assert film_hash(bytes(changed)) != before
+        assert not same_picture(io.BytesIO(film), io.BytesIO(changed), "mp4")
+
+
+def test_all_frames_of_a_film_in_pieces_count() -> None:
+    pieces = make_film(options={"movflags": "frag_keyframe+empty_moov"})
+    kinds = [kind for kind, _, _ in film_boxes(pieces)]
+    assert kinds.count(b"mdat") > 1
+    before = film_hash(pieces)
+    for kind, start, length in film_boxes(pieces):
+        changed = bytearray(pieces)
+        changed[start + length - 1] ^= 1
+        assert (film_hash(bytes(changed)) != before) == (kind == b"mdat")
+
+
+def test_the_border_between_two_pieces_of_a_film_counts(film: bytes) -> None:
+    head = box(b"ftyp", b"isom") + box(b"moov")
+    one = head + box(b"mdat", b"abcd")
+    two = head + box(b"mdat", b"ab") + box(b"mdat", b"cd")
+    assert film_hash(one) != film_hash(two)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no film"),
+        (box(b"ftyp", b"isom"), "no film"),
+        (box(b"moov"), "no film"),
+        (box(b"mdat", b"frames"), "no film"),
+        (box(b"moov") + box(b"mdat", b"frames")[:-1], "cut off"),
+        (box(b"moov") + b"\0\0\0\7mdat", "cut off"),
+        (box(b"moov") + b"\0\0\0\1mdat" + b"\xff" * 8, "cut off"),
+    ],
+)
+def test_a_film_that_is_not_whole_counts_as_a_whole(data: bytes, words: str) -> None:
+    found = hashes(data, "mov")
+    assert not found.complete
+    assert found.damage
+    assert words in found.damage
+
+
+def test_frames_that_reach_to_the_end_of_the_file_count(film: bytes) -> None:
+    to_the_end = box(b"moov") + b"\0\0\0\0mdatframes"
+    wide = box(b"moov") + b"\0\0\0\1mdat" + struct.pack(">Q", 22) + b"frames"
+    plain = box(b"moov") + box(b"mdat", b"frames")
+    assert film_hash(to_the_end) == film_hash(wide) == film_hash(plain)
+
+
+def test_a_film_of_endless_boxes_is_given_up() -> None:
+    started = time.monotonic()
+    found = hashes(box(b"moov") + box(b"free") * 300_000, "mp4")
+    assert found.damage
+    assert time.monotonic() - started < 10
+
+
+@needs_exiftool
+def test_no_change_of_tags_changes_a_film(film: bytes, tmp_path: Path) -> None:
+    originals = {"a.mp4": film, "b.mov": make_film("mov")}
+    edits = {
+        "rating": [["-XMP-xmp:Rating=5", "-Microsoft:SharedUserRating=99"]],
+        "dates": [["-QuickTime:CreateDate=2001:01:01 01:01:01"]],
+        "title": [["-ItemList:Title=" + "words " * 500, "-Keys:Description=a"]],
+        "turned": [["-n", "-Rotation=90"]],
+    }
+    edited, said = edit_copies(originals, edits, tmp_path)
+    for (edit, name), data in edited.items():
+        assert data != originals[name], (edit, name, said)
+        assert film_hash(data) == film_hash(originals[name]), (edit, name)
+
+
+# -- one pass --------------------------------------------------------------------------------
+
+
+class CountingBytes(io.BytesIO):
+    """Counts how often each byte is handed out."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.times = bytearray(len(data))
+
+    def read(self, size: int | None = -1) -> bytes:
+        at = self.tell()
+        data = super().read(size)
+        self._note(at, len(data))
+        return data
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        at = self.tell()
+        length = super().readinto(buffer)
+        self._note(at, length)
+        return length
+
+    def _note(self, at: int, length: int) -> None:
+        for index in range(at, at + length):
+            self.times[index] += 1
+
+
+@pytest.mark.parametrize("name", [*MADE, "film.mp4"])
+def test_one_pass_over_a_large_file_gives_the_hashes_of_two(
+    made: dict[str, bytes], film: bytes, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = film if name == "film.mp4" else made[name]
+    data += b"what follows"
+    file_type = "mp4" if name == "film.mp4" else MADE[name][0]
+    if file_type == "mp4":
+        data = film + box(b"free", b"what follows")
+    in_memory = hashes(data, file_type)
+    monkeypatch.setattr(picture_source, "WHOLE_FILE_BYTES", 0)
+    monkeypatch.setattr(picture_source, "_WINDOW_BYTES", 64)
+    monkeypatch.setattr(picture_source, "BLOCK_BYTES", 500)
+    assert hashes(data, file_type) == in_memory
+    monkeypatch.setattr("picture_bytes._lies_in_order", lambda picture: False)
+    assert hashes(data, file_type) == in_memory
+
+
+def test_a_large_film_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = box(b"ftyp", b"isom") + box(b"mdat", bytes(100_000)) + box(b"moov", bytes(9000))
+    expected = hashes(data, "mp4")
+    monkeypatch.setattr(picture_source, "WHOLE_FILE_BYTES", 0)
+    monkeypatch.setattr(picture_source, "_WINDOW_BYTES", 64)
+    monkeypatch.setattr(picture_source, "BLOCK_BYTES", 4096)
+    file = CountingBytes(data)
+    assert hash_picture(file, "mp4") == expected
+    assert set(file.times[200:99_000]) == {1}
 
 
 @pytest.mark.parametrize("name", MADE)

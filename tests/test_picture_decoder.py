@@ -12,6 +12,7 @@ from typing import Any
 import pillow_heif
 import pytest
 from PIL import Image, ImageCms, ImageDraw, ImageFile
+from test_film_reader import make_film
 
 from errors import PictureError
 from picture_decoder import SmallPictures, draw_small_pictures
@@ -281,6 +282,47 @@ def test_the_small_pictures_carry_no_metadata(tmp_path: Path) -> None:
         assert set(opened(data).info) <= {"loop", "background", "timestamp", "duration"}
 
 
+# --- films and RAW ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("turned", "size"), [(0, (64, 48)), (90, (48, 64))])
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_a_film_is_drawn_by_a_frame_that_is_turned_once(
+    tmp_path: Path, turned: int, size: tuple[int, int], orientation: int
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(make_film(turned=turned))
+    pictures = draw(path, "mp4", orientation)
+    for data in (pictures.grid, pictures.view):
+        assert opened(data).size == size
+        assert is_close(opened(data), (0.5, 0.5), (200, 30, 30))
+
+
+def test_a_raw_file_is_drawn_by_the_jpeg_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.BytesIO()
+    stored(6).save(out, "JPEG", quality=95)
+    asked: list[str] = []
+
+    def extract(path: str) -> bytes:
+        asked.append(path)
+        return out.getvalue()
+
+    monkeypatch.setattr("picture_decoder.extract_preview", extract)
+    # What stands upright has been turned by who put it there: the orientation does not count.
+    assert opened(draw(tmp_path / "a.dng", "dng", 6).view).size == (80, 120)
+    out = io.BytesIO()
+    marked_picture().transpose(Image.Transpose.ROTATE_180).save(out, "JPEG", quality=95)
+    assert_upright(draw(tmp_path / "a.dng", "dng", 3))
+    assert asked == [str(tmp_path / "a.dng")] * 2
+
+
+@pytest.mark.parametrize("file_type", ["jp2", "bmp"])
+def test_further_formats_are_drawn(tmp_path: Path, file_type: str) -> None:
+    assert_upright(draw(save(marked_picture(), tmp_path, file_type), file_type))
+
+
 # --- damage and malice -----------------------------------------------------------------
 
 
@@ -320,8 +362,15 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, file_type
 def test_only_the_decoder_of_its_type_sees_a_file(tmp_path: Path) -> None:
     with pytest.raises(PictureError):
         draw(save(marked_picture(), tmp_path, "png"), "jpeg")
-    with pytest.raises(PictureError, match="no decoder for eps"):
-        draw(save(marked_picture(), tmp_path, "png"), "eps")
+    with pytest.raises(PictureError, match="no decoder for JXL"):
+        draw(save(marked_picture(), tmp_path, "png"), "jxl")
+    with pytest.raises(PictureError):
+        draw(save(marked_picture(), tmp_path, "png"), "mp4")
+    (tmp_path / "film").write_bytes(make_film())
+    with pytest.raises(PictureError):
+        draw(tmp_path / "film", "mkv")
+    with pytest.raises(PictureError, match="cannot be decoded"):
+        draw(tmp_path / "film", "jpeg")
 
 
 def chunk(name: bytes, data: bytes) -> bytes:

@@ -22,6 +22,7 @@ NOT_IMPORTED = {
     "mypy": "run by .ci/run",
     "ruff": "run by .ci/run",
     "pytest-xdist": "a plugin of pytest, used by ./lightkeep test",
+    "tzdata": "what zoneinfo reads where the system has no time zones",
     "types-defusedxml": "types for mypy",
 }
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")

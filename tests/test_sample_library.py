@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
-from media_types import is_photo_name
+from media_types import is_media_name
 from sample_library import (
     DATE_TIME_ORIGINAL,
     EXIF_IFD,
@@ -49,7 +49,7 @@ def test_every_listed_picture_is_made_and_nothing_else(sample: Path) -> None:
     expected = {picture.path for picture in list_sample_pictures()} | {MARKER}
     assert list_files(sample).keys() == expected
     assert 60 <= len(expected) <= 80
-    assert all(is_photo_name(path) for path in expected - {MARKER})
+    assert all(is_media_name(path) for path in expected - {MARKER})
 
 
 def test_it_covers_years_ratings_orientations_and_formats() -> None:

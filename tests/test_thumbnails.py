@@ -17,9 +17,10 @@ import pytest
 from PIL import Image
 
 import thumbnails
-from errors import PictureChangedError, PictureError, WorkerCrashedError
+from errors import PictureChangedError, PictureError, ToolMissingError
 from media_workers import Priority, WorkerPool
 from picture_bytes import media_hash
+from picture_decoder import SmallPictures
 from thumbnails import GRID_PX, VIEW_PX, ThumbnailSource, ThumbnailStore, draw_photo
 
 HASH = "jpeg:0123456789abcdef0123456789abcdef"
@@ -176,6 +177,36 @@ def test_the_memory_of_failures_is_bounded(
     assert len(pool.drawn) == 4
 
 
+def test_a_missing_tool_is_not_remembered(
+    store: ThumbnailStore, pool: CountingPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Future[Any]] = []
+
+    def submit(*arguments: Any, **options: Any) -> Future[Any]:
+        answers.append(Future())
+        if len(answers) < 3:
+            answers[-1].set_exception(ToolMissingError("ExifTool is not installed."))
+        else:
+            answers[-1].set_result(SmallPictures(grid=b"grid", view=b"view"))
+        return answers[-1]
+
+    monkeypatch.setattr(pool, "submit", submit)
+    for _ in range(2):
+        with pytest.raises(ToolMissingError, match="ExifTool") as caught:
+            store.get(PHOTO, GRID_PX)
+        assert caught.value.status == 503
+    assert store.get(PHOTO, GRID_PX).read_bytes() == b"grid"
+
+
+def say_the_tool_is_missing() -> None:
+    raise ToolMissingError("ExifTool is not installed.")
+
+
+def test_a_missing_tool_is_told_by_a_worker_as_what_it_is(pool: CountingPool) -> None:
+    with pytest.raises(ToolMissingError, match="ExifTool is not installed"):
+        pool.run(say_the_tool_is_missing)
+
+
 def test_an_absent_file_is_tried_again(store: ThumbnailStore, library: Path) -> None:
     (library / "a.jpg").rename(library / "away.jpg")
     with pytest.raises(PictureError, match="No such file"):
@@ -312,7 +343,7 @@ def test_a_picture_that_needs_more_than_its_worker_has_fails_alone(
     (library / "large.png").write_bytes(png_of_zeros(9000, 2, 3))
     with WorkerPool(workers=1, memory_mb=200, file_timeout_s=60) as pool:
         store = ThumbnailStore(tmp_path / "thumbnails", pool, library)
-        with pytest.raises(WorkerCrashedError, match="memory"):
+        with pytest.raises(PictureError, match="memory"):
             store.get(ThumbnailSource("large.png", "png", "png:00b1", 1), GRID_PX)
         assert store.get(PHOTO, GRID_PX).is_file()
 

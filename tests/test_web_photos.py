@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from pictures import LONG_AGO_NS, make_jpeg
+from pictures import LONG_AGO_NS, make_film, make_jpeg
 from PIL import Image
 
 import catalog
 from app import create_app
 from catalog import PUBLIC_FIELDS, Photo
+from exiftool_process import find_exiftool
 from library import Library, open_library
 from settings import load_settings
 from web import photos
@@ -46,6 +47,12 @@ def _make_tree(root: Path) -> None:
     Image.new("RGB", (20, 10), "red").save(root / "scan.tif", "TIFF")
     whole = make_jpeg(root / "broken.jpg", 9, size=(400, 300)).read_bytes()
     (root / "broken.jpg").write_bytes(whole[: whole.index(b"\xff\xda")] + b"\xff\xda\0\0")
+    make_film(root / "film.mp4", "mp4", "mpeg4")
+    make_film(root / "film.wmv", "asf", "wmv2")
+    make_jpeg(root / "pair/IMG_1.jpg", 11, date="2010:01:01 10:00:00")
+    make_film(root / "pair/IMG_1.MOV", "mov", "mpeg4")
+    (root / "pair/IMG_1.CR2").write_bytes(b"II*\0\x10\0\0\0CR" + bytes(100))
+    (root / "drawn by nobody.jxl").write_bytes(b"\xff\x0a" + bytes(100))
     make_jpeg(root / "gone.jpg", 10, date="2011:01:01 10:00:00")
     os.utime(root / "png.jpg", ns=(LONG_AGO_NS, LONG_AGO_NS))
 
@@ -102,7 +109,8 @@ def walk(client: FlaskClient, limit: int, **query: str) -> list[int]:
 def test_a_page_leads_to_its_neighbors_in_page_order(
     client: FlaskClient, rows: dict[str, Photo]
 ) -> None:
-    ids = walk(client, 500)
+    companions = {rows["pair/IMG_1.MOV"].id, rows["pair/IMG_1.CR2"].id}
+    ids = [photo_id for photo_id in walk(client, 500) if photo_id not in companions]
     for place, photo_id in enumerate(ids):
         page = client.get(f"/photo/{photo_id}").text
         before = re.search(r'href="/photo/(\d+)" data-previous', page)
@@ -209,13 +217,15 @@ def test_what_is_no_id_is_not_found(client: FlaskClient, photo_id: str) -> None:
 
 @pytest.mark.parametrize("query", [{}, {"order": "oldest"}, {"favorites": "1"}])
 def test_a_walk_by_cursor_is_the_order_of_the_page(
-    client: FlaskClient, query: dict[str, str]
+    client: FlaskClient, rows: dict[str, Photo], query: dict[str, str]
 ) -> None:
+    hidden = {rows["pair/IMG_1.MOV"].id, rows["pair/IMG_1.CR2"].id}
     cells = re.findall(r'data-photo="(\d+)"', client.get("/", query_string=query).text)
     page_order = [int(photo_id) for photo_id in cells]
     assert page_order
     for limit in (1, 2, 3, 500):
-        assert walk(client, limit, **query) == page_order
+        walked = [photo_id for photo_id in walk(client, limit, **query) if photo_id not in hidden]
+        assert walked == page_order
 
 
 @pytest.mark.parametrize("cursor", ["x", "!!!!", "W10", "e30", "WzEsMl0", "ä"])
@@ -403,3 +413,98 @@ def test_a_link_to_elsewhere_in_the_place_of_a_folder_is_not_followed(
     finally:
         album.unlink()
         (tmp_path / "album").rename(album)
+
+
+# -- films, RAW, pairs and cards -----------------------------------------------------------------
+
+
+def _page(client: FlaskClient, photo: Photo) -> str:
+    return client.get(f"/photo/{photo.id}").text
+
+
+def test_a_film_is_played_with_its_poster_before(
+    client: FlaskClient, rows: dict[str, Photo]
+) -> None:
+    film = rows["film.mp4"]
+    page = _page(client, film)
+    assert re.search(r'<video [^>]*controls[^>]*poster="/api/photo/\d+/preview', page)
+    assert f'<source src="/api/photo/{film.id}/file">' in page
+    poster = client.get(f"/api/photo/{film.id}/thumbnail")
+    assert Image.open(io.BytesIO(poster.data)).format == "WEBP"
+
+
+def test_a_film_comes_by_ranges(client: FlaskClient, rows: dict[str, Photo]) -> None:
+    film = rows["film.mp4"]
+    address = f"/api/photo/{film.id}/file"
+    whole = client.get(address)
+    assert whole.mimetype == "video/mp4"
+    assert "attachment" not in whole.headers.get("Content-Disposition", "")
+    part = client.get(address, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.data) == (206, whole.data[10:20])
+    assert part.headers["Content-Range"] == f"bytes 10-19/{film.file_size}"
+
+
+def test_a_film_that_no_browser_plays_is_shown_by_its_poster_and_for_downloading(
+    client: FlaskClient, rows: dict[str, Photo]
+) -> None:
+    film = rows["film.wmv"]
+    page = _page(client, film)
+    assert "<video" not in page
+    assert "Browsers cannot play WMV." in page
+    answer = client.get(f"/api/photo/{film.id}/file")
+    assert "attachment" in answer.headers["Content-Disposition"]
+
+
+def test_a_photo_with_its_film_and_its_raw_is_one_cell_with_marks(
+    client: FlaskClient, rows: dict[str, Photo]
+) -> None:
+    cells = client.get("/months/2010-01?fragment=1").text
+    assert cells.count('<li class="cell">') == 1
+    assert "<span>Live</span><span>RAW + JPEG</span>" in cells
+    assert 'aria-label="Live photo, 2010-01-01 10:00, IMG_1.jpg"' in cells
+    everywhere = "".join(client.get("/").text.split())
+    assert "IMG_1.MOV" not in everywhere
+    assert "IMG_1.CR2" not in everywhere
+
+
+def test_both_of_a_pair_can_be_opened(client: FlaskClient, rows: dict[str, Photo]) -> None:
+    leader = rows["pair/IMG_1.jpg"]
+    page = _page(client, leader)
+    for name in ("pair/IMG_1.MOV", "pair/IMG_1.CR2"):
+        assert f'href="/photo/{rows[name].id}">{rows[name].original_filename}</a>' in page
+        back = _page(client, rows[name])
+        assert f'belongs to <a href="/photo/{leader.id}">IMG_1.jpg</a>' in back
+    assert f'data-live="/api/photo/{rows["pair/IMG_1.MOV"].id}/file"' in page
+    ids = walk(client, 500)
+    assert {rows["pair/IMG_1.MOV"].id, rows["pair/IMG_1.CR2"].id} <= set(ids)
+
+
+def test_what_nobody_draws_is_a_card_and_no_picture(
+    client: FlaskClient, rows: dict[str, Photo]
+) -> None:
+    photo = rows["drawn by nobody.jxl"]
+    cells = client.get("/months/undated?fragment=1").text
+    cell = re.search(rf'<a href="/photo/{photo.id}".*?</a>', cells, re.DOTALL)
+    assert cell is not None
+    assert "<img" not in cell[0]
+    assert "drawn by nobody.jxl<small>JXL</small>" in cell[0]
+    page = _page(client, photo)
+    assert "Lightkeep cannot draw this format." in page
+    assert "data-picture" not in page
+    assert client.get(f"/api/photo/{photo.id}/thumbnail").status_code == 422
+
+
+def test_a_raw_without_exiftool_says_what_it_lacks_and_is_drawn_once_it_is_there(
+    client: FlaskClient, rows: dict[str, Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = client.get("/").text
+    assert ("ExifTool is not installed" in page) == (find_exiftool() is None)
+    monkeypatch.setattr("library.Library.has_exiftool", False)
+    assert "ExifTool is not installed: RAW photos are not shown" in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "0:01"), (13.7, "0:14"), (60, "1:00"), (3661, "1:01:01")]
+)
+def test_a_length_is_written_as_on_a_clock(seconds: float, words: str) -> None:
+    assert photos.format_clock(seconds) == words

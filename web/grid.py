@@ -72,12 +72,16 @@ def show_grid() -> ResponseReturnValue:
         if decade:
             months = [month for month in months if _decade(month.key) == decade]
         filled = _list_first(connection, months, photo_filter)
+        companions = catalog.list_companions(
+            connection, [photo.id for photos in filled.values() for photo in photos]
+        )
     library.prepare_thumbnails(photo for photos in filled.values() for photo in photos)
     return render_template(
         "grid.html",
         library=library,
         counts=counts,
         sections=[_make_section(month, filled) for month in months],
+        companions=companions,
         years=_group_years(months),
         decades=decades if decade else [],
         decade=decade,
@@ -100,11 +104,14 @@ def show_month(key: str) -> ResponseReturnValue:
         photos = catalog.list_month_photos(
             connection, key, photo_filter, offset=offset, limit=limit
         )
+        companions = catalog.list_companions(connection, [photo.id for photo in photos])
         months = [] if wants_fragment() else catalog.list_months(connection, photo_filter)
         counts = None if wants_fragment() else catalog.count_photos(connection)
     library.prepare_thumbnails(photos)
     if wants_fragment():
-        return render_template("_partials/cells.html", photos=photos, photo_filter=photo_filter)
+        return render_template(
+            "_partials/cells.html", photos=photos, companions=companions, photo_filter=photo_filter
+        )
     place = next((number for number, month in enumerate(months) if month.key == key), None)
     if place is None:
         raise NotFoundError(f"There are no photos of {month_title(key)} in this view.")
@@ -117,6 +124,7 @@ def show_month(key: str) -> ResponseReturnValue:
         before=months[place - 1] if place else None,
         behind=months[place + 1] if place + 1 < len(months) else None,
         photos=photos,
+        companions=companions,
         offset=offset,
         block=limit,
         photo_filter=photo_filter,

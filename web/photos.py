@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from flask import Blueprint, Response, jsonify, render_template, request, send_file
@@ -11,7 +13,7 @@ from flask.typing import ResponseReturnValue
 import catalog
 from catalog import Photo
 from errors import NotFoundError
-from media_types import MEDIA_TYPES
+from media_types import Kind, kind_of, media_type_of
 from thumbnails import GRID_PX, VIEW_PX
 from web.common import get_library, read_filter, read_number, wants_fragment
 
@@ -45,6 +47,47 @@ def picture_version(photo: Photo) -> str:
     return f"{photo.media_hash[-16:]}-{photo.orientation}"
 
 
+def is_drawn(photo: Photo) -> bool:
+    """Whether there is a decoder for its format; a card stands for the others."""
+    media_type = media_type_of(photo.file_type)
+    return bool(media_type.decoder) or media_type.kind == Kind.RAW
+
+
+def name_format(photo: Photo) -> str:
+    """`Video · MP4`, `RAW · NEF`, `JPEG`."""
+    before = {Kind.VIDEO: "Video · ", Kind.RAW: "RAW · "}.get(kind_of(photo.file_type), "")
+    return before + photo.file_type.upper()
+
+
+def name_kind(photo: Photo, companions: Sequence[Photo]) -> str:
+    """What a screen reader calls a cell."""
+    kind = kind_of(photo.file_type)
+    if kind == Kind.VIDEO:
+        return f"Video of {format_clock(photo.duration_s)}" if photo.duration_s else "Video"
+    if any(kind_of(other.file_type) == Kind.VIDEO for other in companions):
+        return "Live photo"
+    return "RAW photo" if kind == Kind.RAW else "Photo"
+
+
+def list_marks(photo: Photo, companions: Sequence[Photo]) -> list[str]:
+    """The small words in a cell's corner: a film's length, Live, RAW."""
+    kind = kind_of(photo.file_type)
+    if kind == Kind.VIDEO:
+        return ["▶ " + format_clock(photo.duration_s) if photo.duration_s else "▶"]
+    if kind == Kind.RAW:
+        return ["RAW"]
+    kinds = {kind_of(other.file_type) for other in companions}
+    words = {Kind.VIDEO: "Live", Kind.RAW: f"RAW + {photo.file_type.upper()}"}
+    return [word for kind, word in words.items() if kind in kinds]
+
+
+def format_clock(seconds: float) -> str:
+    """`0:14`, `1:02:03`; what is shorter than a second counts as one."""
+    minutes, rest = divmod(max(1, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def _find(photo_id: int) -> Photo:
     with get_library().database.reading() as connection:
         return catalog.get_photo(connection, min(photo_id, _LARGEST_ID))
@@ -58,6 +101,8 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
     with library.database.reading() as connection:
         photo = catalog.get_photo(connection, min(photo_id, _LARGEST_ID))
         before, behind = catalog.find_neighbors(connection, photo, photo_filter)
+        companions = catalog.list_companions(connection, [photo.id]).get(photo.id, [])
+        leader = catalog.find_leader(connection, photo.id)
         around = [
             catalog.get_photo(connection, neighbor) for neighbor in (before, behind) if neighbor
         ]
@@ -71,7 +116,9 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
         around=around,
         date_source=DATE_SOURCES[photo.date_source],
         kept_in=KEPT_IN.get(photo.kept_in or ""),
-        shown_by_browsers=MEDIA_TYPES[photo.file_type].shown_by_browsers,
+        media_type=media_type_of(photo.file_type),
+        companions=companions,
+        leader=leader,
         photo_filter=photo_filter,
     )
 
@@ -85,7 +132,7 @@ def list_photos() -> ResponseReturnValue:
             connection,
             cursor=request.args.get("cursor"),
             limit=limit,
-            photo_filter=read_filter(),
+            photo_filter=replace(read_filter(), companions=True),
         )
     photos = [catalog.describe_photo(photo) for photo in page.photos]
     return jsonify(photos=photos, next_cursor=page.next_cursor)
@@ -128,7 +175,7 @@ def _send_small(photo_id: int, size: int) -> Response:
 def send_original(photo_id: int) -> ResponseReturnValue:
     """The photo's file as it lies on disk, by ranges too; `?download=1` to save it."""
     photo = _find(photo_id)
-    media_type = MEDIA_TYPES[photo.file_type]
+    media_type = media_type_of(photo.file_type)
     path = get_library().photo_file(photo)
     try:
         # The ETag is of the file as it is now: it may have changed since the index saw it.

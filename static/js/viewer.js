@@ -96,6 +96,7 @@ function startPages(place, go, leave) {
         step(name);
       });
     if (place.matches("dialog")) place.querySelector("[data-photo]").focus({ preventScroll: true });
+    adoptFilm(stage);
     if (!picture) return;
     picture.classList.add("fit");
     // The small picture is there already: it stands in until the large one has come.
@@ -111,6 +112,27 @@ function startPages(place, go, leave) {
       event.preventDefault();
       showOriginal();
       zoom.toNatural(Number(picture.getAttribute("width")));
+    });
+  }
+
+  // A film that the browser does not play gives way to words; a Live Photo's plays in its place.
+  function adoptFilm(stage) {
+    const film = place.querySelector("[data-film]");
+    film?.querySelector("source").addEventListener("error", () => {
+      film.hidden = true;
+      place.querySelector("[data-failed]").hidden = false;
+    });
+    place.querySelector("[data-live]")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      if (stage.querySelector(".viewer-live")) return;
+      const live = Object.assign(document.createElement("video"), {
+        className: "viewer-live",
+        src: event.currentTarget.dataset.live,
+        autoplay: true,
+        playsInline: true,
+      });
+      for (const end of ["ended", "error", "click"]) live.addEventListener(end, () => live.remove());
+      stage.append(live);
     });
   }
 
