@@ -62,7 +62,7 @@ _PREVIEW_ARGUMENTS: Final = (
 )
 _BASE64_MARK: Final = "base64:"
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-_MAX_MEMORY_BYTES: Final = 2 * 1024**3
+_MAX_MEMORY_BYTES: Final = 384 * 1024**2
 
 # ExifTool goes on for ever when its owner is killed, even with its input closed, so the
 # kernel is asked to end it with us. That has to happen in the child, between fork and exec,

@@ -207,7 +207,7 @@ def _read_picture_once(path: str, sidecar: str | None, known: KnownHashes | None
             tags=fast.tags,
             sidecar_tags=sidecar_tags,
             unsure=fast.unsure,
-            problem=" ".join(filter(None, (damage, sidecar_trouble))) or None,
+            problem=" ".join(filter(None, (damage, fast.damage, sidecar_trouble))) or None,
             bytes_read=file.raw.bytes_read,
         )
 

@@ -88,6 +88,25 @@ def draw_poster(file: BinaryIO, demuxer: str) -> Image.Image:
         return picture
 
 
+class _Reading:
+    """The file as FFmpeg gets it: a place that no file has, where a film may point, is 0."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self._seek(0)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return self._seek(0)
+
+
 @contextmanager
 def _open_film(file: BinaryIO, demuxer: str) -> Iterator[InputContainer]:
     import av  # late: it takes longer to load than most pictures to draw
@@ -95,18 +114,13 @@ def _open_film(file: BinaryIO, demuxer: str) -> Iterator[InputContainer]:
     file.seek(0)
     try:
         with av.open(
-            file, "r", format=demuxer, options=dict(_OPTIONS), metadata_errors="ignore"
+            _Reading(file), "r", format=demuxer, options=dict(_OPTIONS), metadata_errors="ignore"
         ) as film:
             yield film
     except av.FFmpegError as error:
         raise PictureError(f"The film cannot be read: {error.strerror}.") from error
     except (ValueError, EOFError, OverflowError) as error:
         raise PictureError(f"The film cannot be read: {error}.") from error
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        # FFmpeg was led to a place before the file's beginning.
-        raise PictureError("The film cannot be read: it points outside of itself.") from error
 
 
 def _find_picture_stream(film: InputContainer) -> VideoStream:

@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 import xxhash
 
 from bmff import find_film, find_heif_picture
+from file_lengths import check_length
 from picture_containers import (
     find_gif_picture,
     find_jpeg_picture,
@@ -119,10 +120,11 @@ def same_picture(a: BinaryIO, b: BinaryIO, file_type: str) -> bool:
 def _find_picture(source: PictureSource, file_type: str) -> tuple[Picture, str | None]:
     finder = _FINDERS.get(file_type)
     whole = Picture("file", [(0, source.size)])
-    if finder is None:
-        return whole, None
     try:
-        return finder(source), None
+        if finder is not None:
+            return finder(source), None
+        check_length(source, file_type)
+        return whole, None
     except BrokenPictureError as error:
         return whole, f"The {file_type.upper()} file is damaged: {error}."
 

@@ -34,12 +34,13 @@ MAX_DECODED_BYTES: Final = 420_000_000
 GRID_MAX_RATIO: Final = 3
 """A grid picture is at most this many times as long as it is wide; the cell crops it anyway."""
 
+_STRIP_PIXELS: Final = 4_000_000
 _BLANK_SHARE: Final = 0.98
 _QUALITY: Final = 82
 _EFFORT: Final = 2  # WebP method: twice as fast as the default of 4, 2 % larger
 # Bytes a pixel takes at most on the way through `_to_plain_mode`; 4 for every other mode.
 _MODE_BYTES: Final = MappingProxyType(
-    {"1": 2, "L": 1, "P": 5, "PA": 8, "I;16": 3, "I;16L": 11, "I;16B": 11, "I": 12, "F": 8}
+    {"1": 1, "L": 1, "P": 5, "PA": 8, "I;16": 3, "I;16L": 11, "I;16B": 11, "I": 12, "F": 8}
 )
 # Of formats whose decoders hold more than the picture they give: measured at 48 megapixels.
 _FORMAT_BYTES: Final = MappingProxyType({"heic": 7, "avif": 8, "webp": 15, "jp2": 2})
@@ -180,7 +181,8 @@ def _draw_base(
         own_orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
         picture.load()
         profile = picture.info.get("icc_profile")
-        scaled = _to_plain_mode(picture).resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        plain = _to_gray(picture, target) if picture.mode == "1" else _to_plain_mode(picture)
+        scaled = plain.resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
     flat = _to_srgb_on_white(scaled, profile)
     for step in _orientation_steps(file_type, own_orientation, orientation):
         if step in _UPRIGHT:
@@ -271,11 +273,24 @@ def _to_plain_mode(picture: Image.Image) -> Image.Image:
         return _to_8_bits(picture)
     if mode in ("PA", "La", "RGBa") or (mode != "LA" and "transparency" in picture.info):
         return picture.convert("RGBA")
-    if mode == "1":
-        return picture.convert("L")
     if mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB"):
         return picture.convert("RGB")
     return picture
+
+
+def _to_gray(picture: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """One bit a pixel as gray, not much larger than `target` needs.
+
+    Strip by strip: a scan of 300 megapixels as gray would take as much memory again.
+    """
+    width, height = picture.size
+    factor = max(1, min(width // target[0], height // target[1]) // 2)
+    gray = Image.new("L", (-(-width // factor), -(-height // factor)))
+    rows = factor * max(1, _STRIP_PIXELS // (width * factor))
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(height, top + rows))).convert("L")
+        gray.paste(strip.reduce(factor), (0, top // factor))
+    return gray
 
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:

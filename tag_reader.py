@@ -74,10 +74,14 @@ _MAX_CHUNKS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class FastReading:
-    """Tags as ExifTool spells them; `unsure` says why ExifTool had better be asked."""
+    """Tags as ExifTool spells them; `unsure` says why ExifTool had better be asked.
+
+    damage: what keeps the file from being shown, as a sentence, where the reader saw that.
+    """
 
     tags: dict[str, TagValue]
     unsure: str | None
+    damage: str | None = None
 
 
 @dataclass(slots=True)
@@ -104,7 +108,7 @@ def read_tags(file: BinaryIO, file_type: str) -> FastReading:
     media_type = MEDIA_TYPES[file_type]
     if media_type.kind == Kind.VIDEO:
         tags, trouble = read_film(file, media_type.decoder)
-        return FastReading(dict(tags), trouble or "a film")
+        return FastReading(dict(tags), trouble or "a film", trouble)
     if file_type not in _DECODERS:
         return _read_undrawn(file, file_type)
     return _read_image(file, file_type)

@@ -15,6 +15,7 @@ import struct
 import sys
 import time
 import traceback
+import warnings
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -33,6 +34,7 @@ _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 def serve_jobs(descriptor: int, parent: int, memory_mb: int) -> None:
     """What a worker process does: jobs from the pipe until the parent closes it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")  # what is wrong with a file is said in its report
     _die_with_parent(parent)
     _limit_resources(memory_mb)
     connection = Connection(descriptor)

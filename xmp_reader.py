@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _RDF: Final = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _MAX_BYTES: Final = 16 * 1024 * 1024
+_MAX_MARKS: Final = 500_000
+"""Elements, or attributes: a parsed one takes some 250 bytes."""
 _MAX_LETTERS: Final = 1000
 
 _TAGS: Final = {
@@ -34,7 +36,7 @@ def read_xmp(data: bytes) -> dict[str, TagValue]:
 
     Raises `ValueError` where it is no XMP, is hostile, too big, or says two different things.
     """
-    if len(data) > _MAX_BYTES:
+    if len(data) > _MAX_BYTES or max(data.count(b"<"), data.count(b"=")) > _MAX_MARKS:
         raise ValueError("the XMP is too big")
     try:
         if not data.startswith(_UTF_16_MARKS):

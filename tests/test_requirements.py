@@ -30,7 +30,8 @@ HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 def read_wanted(name: str) -> set[str]:
     lines = (REPOSITORY / name).read_text().splitlines()
-    return {line.strip() for line in lines if line.strip() and not line.startswith(("#", "-"))}
+    wanted = [line.strip() for line in lines if line.strip() and not line.startswith(("#", "-"))]
+    return {re.split(r"[<>=]", line)[0] for line in wanted}
 
 
 def read_locked(name: str) -> dict[str, str]:
