@@ -6,18 +6,21 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import waitress
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
-from errors import BusyError, InvalidRequestError, LibraryError
-from library import Library, choose_library, open_library
+from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
+from library import Library, choose_library, open_library, recover_library
 from settings import DEFAULT_HOST, DEFAULT_PORT, LOOPBACK_HOSTS, Settings, load_settings
 from web import common, grid, operations, photos
+from web.recovery import Damaged, create_recovery_app
 
 SERVER_THREADS = 32
 CHANNEL_TIMEOUT_S = 60
@@ -65,7 +68,12 @@ def _open(settings: Settings | None) -> Library:
 
 
 def _index_at_start(library: Library) -> None:
-    """Photos that came while nobody served are found without being asked for."""
+    """Photos that came while nobody served are found without being asked for.
+
+    Where an operation was interrupted the person is asked first, by the page.
+    """
+    if library.list_interrupted():
+        return
     try:
         library.start_update_index()
     except BusyError as error:
@@ -80,21 +88,20 @@ def serve(settings: Settings) -> None:
             f"photos to everyone who can reach it. Use --host {DEFAULT_HOST}."
         )
     listener = _listen(settings.host, settings.port)
+    served = _Served(settings)
     try:
-        library = open_library(settings)
+        served.open()
     except BaseException:
         listener.close()
         raise
     try:
-        app = create_app(library=library)
         server = waitress.create_server(
-            app,
+            served,
             sockets=[listener],
             threads=SERVER_THREADS,
             channel_timeout=CHANNEL_TIMEOUT_S,
             ident=None,
         )
-        _index_at_start(library)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         sys.stdout.write(
             f"Lightkeep shows {settings.library} at http://{host}:{settings.port}\n"
@@ -103,8 +110,45 @@ def serve(settings: Settings) -> None:
         sys.stdout.flush()
         _run_until_signal(server.run)
     finally:
-        library.close()
+        served.close()
         listener.close()
+
+
+class _Served:
+    """The WSGI application of a library, or the recovery page until there is one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._library: Library | None = None
+        self._app: Flask | None = None
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Open the library and serve it; a damaged database is what its own page is about."""
+        try:
+            library = open_library(self._settings)
+        except DatabaseDamagedError as error:
+            self._app = create_recovery_app(Damaged(self._settings, error.message, self._restore))
+            return
+        self._library = library
+        self._app = create_app(library=library)
+        _index_at_start(library)
+
+    def _restore(self) -> None:
+        with self._lock:
+            if self._library is None:
+                recover_library(self._settings)
+                self.open()
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        assert self._app is not None
+        return self._app(environ, start_response)
+
+    def close(self) -> None:
+        if self._library is not None:
+            self._library.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -374,14 +374,25 @@ def update_photos(connection: sqlite3.Connection, records: Mapping[int, PhotoRec
     """Bring rows, by id, to what their files say now; a missing one is there again.
 
     Paths may be swapped among the rows: all of them first leave their old path, by the
-    partial unique index on present rows.
+    partial unique index on present rows. A rating that the database alone holds stays until
+    a file or sidecar says one.
     """
     connection.executemany(
         "UPDATE photos SET missing_since = '' WHERE id = ?", ((key,) for key in records)
     )
-    assignments = ", ".join(f"{column} = ?" for column in _RECORD_COLUMNS)
+    kept = "CASE WHEN kept_in = 'database' AND ?{rating} IS NULL THEN {column} ELSE ?{at} END"
+    places = {column: at for at, column in enumerate(_RECORD_COLUMNS, 1)}
+    assignments = ", ".join(
+        f"{column} = "
+        + (
+            kept.format(rating=places["rating"], column=column, at=at)
+            if column in ("rating", "kept_in")
+            else f"?{at}"
+        )
+        for column, at in places.items()
+    )
     connection.executemany(
-        f"UPDATE photos SET {assignments}, missing_since = NULL WHERE id = ?",  # noqa: S608  constants only
+        f"UPDATE photos SET {assignments}, missing_since = NULL WHERE id = ?{len(places) + 1}",  # noqa: S608  constants only
         ((*astuple(record), key) for key, record in records.items()),
     )
 
@@ -420,3 +431,20 @@ def replace_folders(connection: sqlite3.Connection, folders: Mapping[str, int]) 
     """Remember the folders of the library, relative path to mtime_ns, in place of those before."""
     connection.execute("DELETE FROM folders")
     connection.executemany("INSERT INTO folders (path, mtime_ns) VALUES (?, ?)", folders.items())
+
+
+def list_present_ids(connection: sqlite3.Connection) -> list[int]:
+    """The ids of all present rows, companions too, in order."""
+    rows = connection.execute("SELECT id FROM photos WHERE missing_since IS NULL ORDER BY id")
+    return [row[0] for row in rows]
+
+
+def list_present_files(connection: sqlite3.Connection, photo_ids: Iterable[int]) -> list[KnownFile]:
+    """What is remembered of those of these rows that are present, by id."""
+    rows = connection.execute(
+        # By id: an index on `missing_since` would find every present row first.
+        f"SELECT {_KNOWN_COLUMNS} FROM photos NOT INDEXED WHERE missing_since IS NULL"  # noqa: S608  constants only
+        " AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        [json.dumps(list(photo_ids))],
+    )
+    return [KnownFile(*row) for row in rows]

@@ -6,34 +6,52 @@ Standard output carries what was asked for, standard error what is happening. Ex
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
-import signal
+import shlex
 import sqlite3
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import click
 
 import app
 import catalog
-from errors import EXIT_REFUSED, BrakeError, LibraryError
-from library import choose_library, open_for_reading, open_library, plan_update_index
+import migrate_db
+import operation_state
+from errors import EXIT_REFUSED, BrakeError, LibraryError, NotFoundError
+from library import (
+    Library,
+    back_up,
+    choose_library,
+    open_for_reading,
+    open_library,
+    plan_update_index,
+    recover_library,
+)
+from library_location import is_held
 from library_sync import IndexReport
-from operation_progress import Progress
-from operation_runner import OperationRunner
-from operation_state import CheckpointHelper, OperationStatus
-from settings import DEFAULT_HOST, DEFAULT_PORT, Settings, load_settings
+from operation_progress import progress_of_row
+from operation_state import CheckpointHelper, OperationStatus, OperationType
+from settings import DEFAULT_HOST, DEFAULT_PORT, LIBRARY_DIR, Settings, load_settings
+from terminal import (
+    PauseOnSignal,
+    Terminal,
+    describe_index,
+    describe_operations,
+    describe_rebuild,
+    describe_verify,
+    interrupted_by_sigterm,
+    quote,
+    watch,
+)
 
 EXIT_PROBLEMS: Final = 1
-_BAR_CELLS: Final = 24
-_PLAIN_LINE_EVERY_S: Final = 5.0
-_SHOWN_PROBLEMS: Final = 20
+_DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class _Group(click.Group):
@@ -61,7 +79,9 @@ class _Group(click.Group):
 def _describe_trouble(error: OSError | sqlite3.Error) -> str:
     """The disk's or the database's trouble as a sentence, with the file where it is known."""
     if not isinstance(error, OSError):
-        return f"The database cannot be used: {error}. Is its disk full, or not writable?"
+        damaged = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE
+        hint = "./lightkeep recover LIBRARY mends it." if damaged else "See to its disk."
+        return f"The database cannot be used: {error}. {hint}"
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}."
 
@@ -130,9 +150,13 @@ def index(
     if dry_run:
         report = _plan_index(settings, accept_missing=accept_missing)
     else:
-        report = _run_index(settings, accept_missing=accept_missing)
-    click.echo(json.dumps(report) if as_json else _describe_report(report, dry_run=dry_run))
-    ctx.exit(EXIT_PROBLEMS if report["problems"] else 0)
+        report = _run(
+            settings,
+            OperationType.UPDATE_INDEX,
+            {"accept_missing": accept_missing},
+            accept_missing=accept_missing,
+        )
+    _print_report(ctx, report, describe_index(report, dry_run=dry_run), as_json=as_json)
 
 
 class _PlanObserver:
@@ -153,123 +177,206 @@ class _PlanObserver:
 
 
 def _plan_index(settings: Settings, *, accept_missing: bool) -> dict[str, Any]:
-    terminal = _Terminal()
+    terminal = Terminal()
     observer = _PlanObserver(terminal.show_count)
     report: IndexReport = plan_update_index(settings, observer, accept_missing=accept_missing)
     terminal.clear()
     return {"operation_id": None, "status": "planned", **report.as_dict()}
 
 
-def _run_index(settings: Settings, *, accept_missing: bool) -> dict[str, Any]:
-    library = open_library(settings, accept_missing=accept_missing)
-    try:
-        operation_id = library.start_update_index(accept_missing=accept_missing)
-        with _PauseOnSignal(library.runner, operation_id):
-            progress = _watch(library.runner, operation_id)
-    finally:
-        library.close()
+def _run(
+    settings: Settings,
+    operation_type: OperationType,
+    parameters: dict[str, Any],
+    *,
+    accept_missing: bool = False,
+) -> dict[str, Any]:
+    """Open the library, do one operation, and give its report."""
+    with interrupted_by_sigterm():
+        library = open_library(settings, accept_missing=accept_missing)
+        try:
+            return _finish(library, library.start_operation(operation_type, parameters))
+        finally:
+            library.close()
+
+
+def _finish(library: Library, operation_id: str) -> dict[str, Any]:
+    """Watch an operation to its end. Raises `LibraryError` where it was not completed."""
+    with PauseOnSignal(library.runner, operation_id):
+        progress = watch(library.runner, operation_id)
     if progress.status != OperationStatus.COMPLETED or progress.report is None:
-        stopped = f"The index was {progress.status}. Run it again to go on."
+        stopped = f"It was {progress.status}; what was done is kept."
+        if progress.status == OperationStatus.PAUSED:
+            stopped += f" To go on: {_resume_command(library.settings)}"
         kind = BrakeError if progress.error_code == BrakeError.code else LibraryError
         raise kind(progress.message or stopped)
     return {"operation_id": operation_id, "status": progress.status, **progress.report}
 
 
-class _PauseOnSignal:
-    """Lets Ctrl-C and SIGTERM end an operation between two files, its checkpoint written."""
-
-    def __init__(self, runner: OperationRunner, operation_id: str) -> None:
-        self._runner = runner
-        self._operation_id = operation_id
-
-    def __enter__(self) -> None:
-        self._before = {
-            number: signal.signal(number, self._pause) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-
-    def __exit__(self, *_: object) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _pause(self, _number: int, _frame: FrameType | None) -> None:
-        self._runner.pause(self._operation_id)
-        # A file that hangs can take minutes: a second signal ends the program at once.
-        self._restore()
+def _resume_command(settings: Settings) -> str:
+    words = ["./lightkeep", "resume", str(settings.library)]
+    if settings.data_dir != settings.library / LIBRARY_DIR:
+        words += ["--data-dir", str(settings.data_dir)]
+    return shlex.join(words)
 
 
-def _watch(runner: OperationRunner, operation_id: str) -> Progress:
-    """Show an operation until it ends."""
-    terminal = _Terminal()
-    while True:
-        progress = runner.wait(operation_id, timeout=0.2)
-        if OperationStatus(progress.status) not in (
-            OperationStatus.PENDING,
-            OperationStatus.RUNNING,
-        ):
-            terminal.clear()
-            return progress
-        terminal.show(progress)
+def _print_report(ctx: click.Context, report: dict[str, Any], words: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(report) if as_json else words)
+    ctx.exit(EXIT_PROBLEMS if report.get("problems") else 0)
 
 
-class _Terminal:
-    """A bar on a terminal, a plain line now and then elsewhere; always on standard error."""
-
-    def __init__(self) -> None:
-        self._interactive = sys.stderr.isatty()
-        self._last_line_at = time.monotonic()
-
-    def show(self, progress: Progress) -> None:
-        rate = f"{progress.files_per_s:,.0f} files/s" if progress.files_per_s else ""
-        left = f"{progress.seconds_left:,.0f} s left" if progress.seconds_left else ""
-        self.show_count(progress.phase, progress.done, progress.total, rate, left)
-
-    def show_count(self, phase: str, done: int, total: int | None, *more: str) -> None:
-        count = f"{done:,} of {total:,}" if total else f"{done:,}" if done else ""
-        words = "  ".join(word for word in (phase, count, *more) if word)
-        if self._interactive:
-            filled = _BAR_CELLS * done // total if total else 0
-            bar = f"[{'#' * filled}{' ' * (_BAR_CELLS - filled)}] " if total else ""
-            click.echo(f"\r\x1b[K{bar}{words}", err=True, nl=False)
-        elif time.monotonic() - self._last_line_at >= _PLAIN_LINE_EVERY_S:
-            self._last_line_at = time.monotonic()
-            click.echo(words, err=True)
-
-    def clear(self) -> None:
-        if self._interactive:
-            click.echo("\r\x1b[K", err=True, nl=False)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 
 
-def _describe_report(report: dict[str, Any], *, dry_run: bool) -> str:
-    counts = ", ".join(
-        f"{report[key]:,} {key}" for key in ("added", "changed", "moved", "missing", "unchanged")
+@main.command()
+@_library_argument
+@click.option("--accept-missing", is_flag=True, help="Go on although many photos vanished.")
+@_json_option
+@_data_dir_option
+@click.pass_context
+def rebuild(
+    ctx: click.Context,
+    library: Path,
+    accept_missing: bool,
+    as_json: bool,
+    own_data_dir: Path | None,
+) -> None:
+    """Build the database of LIBRARY anew from its files, beside the old one, and swap it in."""
+    settings = _settings(ctx, library, own_data_dir)
+    report = _run(
+        settings,
+        OperationType.REBUILD_DATABASE,
+        {"accept_missing": accept_missing},
+        accept_missing=accept_missing,
     )
-    opened = report["cache"]["files_opened"]
-    would = "would be: " if dry_run else ""
-    lines = [
-        f"{report['found']:,} photos found; {would}{counts}.",
-        f"{opened:,} files read in {report['seconds']:,.1f} s.",
-    ]
-    if report["ignored"]:
-        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in report["ignored"].items())
-        lines.append(f"Not photos that this version shows: {kinds}.")
-    problems = report["problems"]
-    count = report.get("problem_count", len(problems))
-    if problems:
-        lines.append(f"{count:,} {'file' if count == 1 else 'files'} had problems:")
-        lines += [
-            f"  {_quote(item['path'])}: {item['reason']}" for item in problems[:_SHOWN_PROBLEMS]
-        ]
-    if count > _SHOWN_PROBLEMS:
-        lines.append(f"  and {count - _SHOWN_PROBLEMS:,} more (--json lists up to 1,000)")
-    return "\n".join(lines)
+    _print_report(ctx, report, describe_rebuild(report), as_json=as_json)
 
 
-def _quote(path: str) -> str:
-    """A file name without the control characters that could steer a terminal."""
-    return path if path.isprintable() else repr(path)
+@main.command()
+@_library_argument
+@click.option("--budget", type=click.FloatRange(min=1), help="Seconds; the next one goes on.")
+@_json_option
+@_data_dir_option
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    library: Path,
+    budget: float | None,
+    as_json: bool,
+    own_data_dir: Path | None,
+) -> None:
+    """Read every photo of LIBRARY again, and name what rotted, was replaced or is gone."""
+    settings = _settings(ctx, library, own_data_dir)
+    parameters = {} if budget is None else {"budget_s": budget}
+    report = _run(settings, OperationType.VERIFY_LIBRARY, parameters)
+    _print_report(ctx, report, describe_verify(report), as_json=as_json)
+
+
+@main.command()
+@_library_argument
+@_json_option
+@_data_dir_option
+@click.pass_context
+def backup(ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None) -> None:
+    """Make a verified backup of the database of LIBRARY; works while another process serves it."""
+    made = back_up(_settings(ctx, library, own_data_dir))
+    report = {"path": str(made.path), "rows": made.rows, "size": made.size, "sha256": made.sha256}
+    words = f"{made.path} holds {made.rows:,} photos; it was read back and is sound."
+    click.echo(json.dumps(report) if as_json else words)
+
+
+@main.command()
+@_library_argument
+@_json_option
+@_data_dir_option
+@click.pass_context
+def recover(ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None) -> None:
+    """Put a damaged database of LIBRARY aside for the newest sound backup, then index."""
+    settings = _settings(ctx, library, own_data_dir)
+    recovery = recover_library(settings)
+    if recovery.damage is None:
+        words = f"The database is sound: version {recovery.schema_version}, {recovery.rows:,} rows."
+        click.echo(json.dumps(recovery.as_dict()) if as_json else words)
+        return
+    report = _run(settings, OperationType.UPDATE_INDEX, {"accept_missing": False})
+    place = f"backup {recovery.backup.name}" if recovery.backup else "new database"
+    words = (
+        f"It was damaged: {recovery.damage} The {place} has taken its place, with "
+        f"{recovery.rows:,} photos; the damaged files lie in {recovery.damaged_dir}.\n"
+        + describe_index(report)
+    )
+    _print_report(ctx, {**report, "recovery": recovery.as_dict()}, words, as_json=as_json)
+
+
+@main.command()
+@click.argument("library_or_db", type=click.Path(path_type=Path), required=False)
+@_json_option
+@_data_dir_option
+@click.pass_context
+def migrate(
+    ctx: click.Context, library_or_db: Path | None, as_json: bool, own_data_dir: Path | None
+) -> None:
+    """Bring the database of an older version or app to this one; a backup comes first."""
+
+    def tell(sentence: str) -> None:
+        click.echo(sentence, err=as_json)
+
+    done = migrate_db.run(library_or_db, data_dir=own_data_dir or ctx.obj, report=tell)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(done) if done else None, default=str))
+
+
+@main.command()
+@_library_argument
+@_json_option
+@_data_dir_option
+@click.pass_context
+def operations(ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None) -> None:
+    """List the long operations of LIBRARY, the newest first."""
+    settings = _settings(ctx, library, own_data_dir)
+    has_writer = is_held(settings.data_dir)
+    database = open_for_reading(settings)
+    try:
+        with database.reading() as connection:
+            rows = operation_state.list_operations(connection)
+    finally:
+        database.close()
+    listed = [progress_of_row(row, 0, has_writer=has_writer) for row in rows]
+    click.echo(
+        json.dumps([one.as_dict() for one in listed]) if as_json else describe_operations(listed)
+    )
+
+
+@main.command()
+@_library_argument
+@click.argument("operation_id", metavar="[ID]", required=False)
+@_json_option
+@_data_dir_option
+@click.pass_context
+def resume(
+    ctx: click.Context,
+    library: Path,
+    operation_id: str | None,
+    as_json: bool,
+    own_data_dir: Path | None,
+) -> None:
+    """Go on with an operation of LIBRARY that was interrupted: ID, or the last one."""
+    settings = _settings(ctx, library, own_data_dir)
+    with interrupted_by_sigterm():
+        opened = open_library(settings)
+        try:
+            waiting = opened.list_interrupted()
+            if operation_id is None and not waiting:
+                raise NotFoundError("No operation was interrupted: there is nothing to resume.")
+            chosen = opened.get_operation(operation_id) if operation_id else waiting[0]
+            report = _finish(opened, opened.resume_operation(chosen.operation_id))
+        finally:
+            opened.close()
+    describe = {
+        OperationType.REBUILD_DATABASE: describe_rebuild,
+        OperationType.VERIFY_LIBRARY: describe_verify,
+    }.get(OperationType(chosen.operation_type), describe_index)
+    _print_report(ctx, report, describe(report), as_json=as_json)
 
 
 @main.command("list")
@@ -288,7 +395,7 @@ def list_photos(
                 line = (
                     json.dumps(catalog.describe_photo(photo))
                     if as_json
-                    else _quote(photo.current_path)
+                    else quote(photo.current_path)
                 )
                 click.echo(line)
     finally:

@@ -7,18 +7,33 @@ writers that checkpoint in the same instant can corrupt a WAL database of SQLite
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 import db_schema
-from errors import DatabaseRefusedError, DiskFullError, NetworkFileSystemError
+from errors import (
+    DatabaseDamagedError,
+    DatabaseRefusedError,
+    DiskFullError,
+    LibraryError,
+    LibraryInUseError,
+    NetworkFileSystemError,
+)
 
 BUSY_TIMEOUT_S: Final = 5.0
+REPLACE_TIMEOUT_S: Final = 30.0
+_ADVICE: Final = (
+    "It was left as it is. To put it aside and restore the newest sound backup: "
+    "./lightkeep recover LIBRARY."
+)
 _HEADER: Final = b"SQLite format 3\x00"
 
 # statfs(2) names them by number, /proc/self/mountinfo by word; the words need no ctypes.
@@ -34,7 +49,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     `sqlite3.OperationalError` where there is none.
     """
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=rw",
+        f"file:{quote(os.fsencode(path))}?mode=rw",
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
@@ -47,6 +62,28 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+@contextmanager
+def rebuilding_tables(path: Path) -> Iterator[sqlite3.Connection]:
+    """One transaction that may drop and rename tables, on a connection of its own.
+
+    With foreign keys on, dropping a table deletes what refers to its rows, and renaming it
+    rewrites who refers to it; neither can be switched off inside a transaction. For who holds
+    the library's lock: it waits `BUSY_TIMEOUT_S` for other programs, and then raises.
+    """
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("PRAGMA legacy_alter_table = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            # Where even that fails, the journal stays, and whoever opens next rolls back.
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
 
 
 class Database:
@@ -109,11 +146,55 @@ class Database:
         with self._readers_lock:
             connection = self._readers.pop() if self._readers else None
         connection = connection or connect(self.path, read_only=True)
+        # One snapshot for all the block reads: two queries must not see two libraries.
+        connection.execute("BEGIN")
         try:
             yield connection
         finally:
+            connection.rollback()
             with self._readers_lock:
                 self._readers.append(connection)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Nobody else in this process writes while the block lasts; it is no transaction."""
+        with self._lock:
+            yield
+
+    def replace_content(self, path: Path, *, timeout_s: float = REPLACE_TIMEOUT_S) -> None:
+        """Make the content of the database at `path` that of this one, in one transaction.
+
+        Readers go on with what they began with, and see all of the new content next time.
+        Raises `LibraryInUseError` where somebody holds the database longer than `timeout_s`,
+        `DiskFullError`, or the error of SQLite; then all is as it was.
+        """
+        deadline = time.monotonic() + timeout_s
+
+        def give_up(status: int, remaining: int, total: int) -> None:
+            # backup() itself retries forever, whatever the connection's timeout. Once it is
+            # done there is nothing to give up.
+            busy = status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if busy and time.monotonic() > deadline:
+                raise LibraryInUseError(
+                    f"{self.path} was kept busy by another program for {timeout_s:.0f} s. It was "
+                    f"left as it is ({remaining} of {total} pages were to be written)."
+                )
+
+        with self._lock, closing(connect(path, read_only=True)) as source:
+            assert self._depth == 0, "a transaction would be lost"
+            try:
+                source.backup(self._writer, pages=-1, progress=give_up)
+            except sqlite3.Error as error:
+                self._raise_if_full(error)
+                raise
+            # The WAL holds a whole database now. What hinders emptying it does not undo the swap.
+            with suppress(sqlite3.OperationalError):
+                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def use_wal(self) -> None:
+        """Readers shall not wait for the writer, also in a database that came as a copy."""
+        with self._lock:
+            self._writer.execute("PRAGMA journal_mode = WAL").fetchall()
 
     def close(self) -> None:
         """Close every idle reader, then the writer, which empties the WAL."""
@@ -125,18 +206,19 @@ class Database:
             self._writer.close()
 
 
-def open_database(path: Path) -> Database:
-    """The library's database, made where there is none.
+def open_database(path: Path, *, page_size: int | None = None) -> Database:
+    """The library's database, made where there is none (with pages of this size in bytes).
 
     Raises `DatabaseRefusedError` for one that this version may not open, which is then left
     as it was, and `NetworkFileSystemError` where WAL would lose data.
     """
     refuse_network_file_system(path.parent)
     if not path.exists() or is_unmade(path):
-        _create(path)
+        _create(path, page_size)
     check_version(path)
     database = Database(path)
     try:
+        database.use_wal()
         with database.reading() as connection:
             connection.execute("SELECT id FROM photos LIMIT 1").fetchone()
             names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
@@ -173,11 +255,13 @@ def is_unmade(path: Path) -> bool:
     return not tables and versions == [0, 0]
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, page_size: int | None) -> None:
     """A new database; its tables and its version are one transaction."""
     path.touch(mode=0o644)
     connection = connect(path)
     try:
+        if page_size:
+            connection.execute(f"PRAGMA page_size = {page_size:d}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have made the tables between our look and our lock.
@@ -195,10 +279,7 @@ def check_version(path: Path) -> None:
     """Raise `DatabaseRefusedError` unless `path` is a database of this version."""
     with open(path, "rb") as file:
         if file.read(len(_HEADER)) != _HEADER:
-            raise DatabaseRefusedError(
-                f"{path} is not an SQLite database. It was left as it is; move it away to start "
-                "with a new one, which an index fills from your photos."
-            )
+            raise DatabaseDamagedError(f"{path} is not an SQLite database. {_ADVICE}")
     try:
         connection = connect(path, read_only=True)
         try:
@@ -229,12 +310,52 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
         )
     if version < db_schema.SCHEMA_VERSION:
         raise DatabaseRefusedError(
-            f"{path} is a library of version {version}, which this Lightkeep cannot take over yet. "
-            "It was left as it is. To start with an index of its own beside it, add --data-dir DIR."
+            f"{path} is a library of version {version}, from before this Lightkeep. It was left as "
+            f"it is. To bring it to this version, with a backup first: ./lightkeep migrate {path}"
         )
 
 
-def _refusal(path: Path, error: sqlite3.DatabaseError) -> DatabaseRefusedError:
+def find_damage(connection: sqlite3.Connection, *, references: bool = True) -> str | None:
+    """What SQLite says is wrong with the database, None where all of it is sound.
+
+    references: also where a row refers to one that is not there, which is no damaged file.
+    """
+    answer = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if answer != "ok" or not references:
+        return None if answer == "ok" else str(answer)
+    broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+    return f"a row of {broken[0]} refers to none of {broken[2]}" if broken else None
+
+
+def explain_trouble(path: Path, error: sqlite3.Error | OSError) -> LibraryError:
+    """What a person can do about what SQLite or the disk said while `path` was worked on.
+
+    Only NOTADB and CORRUPT speak of the database; all else is the disk's, or another program's.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    number = error.errno if isinstance(error, OSError) else None
+    # On a disk without any room a WAL database cannot even be opened (its -shm).
+    full = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+    if code in full or number in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(
+            f"The disk is full: there is no room for {path}. Nothing was changed; make room and "
+            "start again."
+        )
+    primary = None if code is None else code & 0xFF
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LibraryInUseError(
+            f"{path} is in use by another program. It was left as it is; stop that one first, or "
+            "try again later."
+        )
+    if primary == sqlite3.SQLITE_NOTADB:
+        return DatabaseDamagedError(f"{path} is not an SQLite database. {_ADVICE}")
+    return _refusal(path, error)
+
+
+def _refusal(path: Path, error: sqlite3.Error | OSError) -> DatabaseRefusedError:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DatabaseDamagedError(f"{path} is damaged: {error}. {_ADVICE}")
     return DatabaseRefusedError(f"{path} cannot be opened: {error}. It was left as it is.")
 
 

@@ -7,7 +7,7 @@ stands in `detect_version`, because both may carry `user_version` 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 SCHEMA_VERSION: Final = 3
@@ -114,6 +114,13 @@ CREATE TABLE companions (
 """
 """Photos that the grid shows by another's cell: a Live Photo's film, the RAW of a JPEG."""
 
+FACT_SEALS: Final = """
+CREATE TABLE fact_seals (
+    seal BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID
+"""
+"""Digests of what the index read: a rebuild takes facts from no row without one."""
+
 TABLES: Final = (
     PHOTOS,
     DELETED_PHOTOS,
@@ -122,6 +129,7 @@ TABLES: Final = (
     FOLDERS,
     WRITE_JOURNAL,
     COMPANIONS,
+    FACT_SEALS,
 )
 
 INDICES: Final = (
@@ -151,12 +159,17 @@ STATEMENTS: Final = TABLES + INDICES
 _NAME: Final = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)")
 
 
+def list_names(statements: Iterable[str]) -> list[tuple[str, str]]:
+    """The name of the table or index that each of these statements makes, and the statement."""
+    return [(_NAME.findall(statement)[0], statement) for statement in statements]
+
+
 def list_missing_statements(names: Collection[str]) -> list[str]:
     """What makes the tables and indices that are not among `names` of a version 3 database.
 
     Tables that hold nothing but what an index finds may be added without a new version.
     """
-    return [statement for statement in STATEMENTS if _NAME.findall(statement)[0] not in names]
+    return [statement for name, statement in list_names(STATEMENTS) if name not in names]
 
 
 def detect_version(
@@ -169,7 +182,7 @@ def detect_version(
     """
     if user_version > SCHEMA_VERSION:
         return user_version
-    if "photos" not in tables:
+    if "photos" not in tables or "current_path" not in photo_columns:
         return None
     if "media_hash" in photo_columns:
         return 3

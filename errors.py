@@ -81,6 +81,12 @@ class DatabaseRefusedError(LibraryError):
     code = "database_refused"
 
 
+class DatabaseDamagedError(DatabaseRefusedError):
+    """What lies at the database's place is damaged; `recover` helps."""
+
+    code = "database_damaged"
+
+
 class DiskFullError(LibraryError):
     """The disk with the database has no room left."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from catalog import PhotoRecord
@@ -19,10 +20,11 @@ from file_operations import (
     extract_metadata_batch,
     read_pictures,
 )
-from hash_cache import HashCache
+from hash_cache import HashCache, Hashes
 from index_plan import PhotoFile
 from media_workers import WorkerFailure, WorkerPool
 from metadata import READER_VERSION, Facts, zone_version
+from row_seals import keep_seals
 
 BATCH_FILES: Final = 100
 WORKER_BATCH_FILES: Final = 20
@@ -34,27 +36,59 @@ class IndexedFile:
     """What one file says: a record, or a problem.
 
     `keep_row`: the trouble is the disk's, not the file's, so a row that stands at its path stays.
+    `opened`: False where its facts were known.
     """
 
     file: PhotoFile
     record: PhotoRecord | None
     problem: FileProblem | None = None
     keep_row: bool = False
+    opened: bool = True
+
+
+KnownFacts: TypeAlias = Callable[[PhotoFile, Hashes], PhotoRecord | None]
+"""The record of a file with these hashes where it is known for certain, without opening it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileIndexer:
-    """Reads files of the library at `root` into records; what it is unsure of, ExifTool reads."""
+    """Reads files of the library at `root` into records; what it is unsure of, ExifTool reads.
+
+    known_facts: asked before a file is read whose hashes are known.
+    """
 
     root: Path
     pool: WorkerPool
     exiftool: ExifTool | None
     cache: HashCache
     time_zone: ZoneInfo
+    known_facts: KnownFacts | None = None
 
     def index_files(self, files: Sequence[PhotoFile]) -> Iterator[IndexedFile]:
-        """The one way from files to rows: read each, in a worker, and say what its row holds."""
-        requests = [self._request(file) for file in files]
+        """The one way from files to rows: read each, in a worker, and say what its row holds.
+
+        Files whose facts are known come first.
+        """
+        if self.known_facts is None:
+            yield from self._read_files(files, [self._request(file) for file in files])
+            return
+        waiting, requests = [], []
+        for file in files:
+            request = self._request(file)
+            hashes = request[2]
+            record = hashes and self.known_facts(
+                file, Hashes(hashes.content_hash, hashes.media_hash)
+            )
+            if record:
+                yield IndexedFile(file, record, opened=False)
+            else:
+                waiting.append(file)
+                requests.append(request)
+        yield from self._read_files(waiting, requests)
+
+    def _read_files(
+        self, files: Sequence[PhotoFile], requests: Sequence[ReadRequest]
+    ) -> Iterator[IndexedFile]:
         sizes = {request[0]: file.stat.size for request, file in zip(requests, files, strict=True)}
         results = self.pool.map_batches(
             read_pictures,
@@ -126,6 +160,30 @@ class FileIndexer:
         """The `reader_version`s of rows that need no second look."""
         settled = {READER_VERSION, zone_version(self.time_zone.key)}
         return frozenset(settled if self.exiftool else settled | {-one for one in settled})
+
+
+def remember_read(
+    connection: sqlite3.Connection, cache: HashCache, items: Iterable[IndexedFile]
+) -> None:
+    """Keep what need not be read again, in the caller's transaction: hashes, and seals of facts.
+
+    Not of what was damaged: who asks for it later reads it again, and so names it again.
+    """
+    records = [item.record for item in items if item.record and not item.problem]
+    cache.put_many(
+        [
+            (
+                r.current_path,
+                r.mtime_ns,
+                r.file_size,
+                r.ctime_ns,
+                Hashes(r.content_hash, r.media_hash),
+            )
+            for r in records
+        ],
+        connection,
+    )
+    keep_seals(connection, records)
 
 
 def _make_record(

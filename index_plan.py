@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from catalog import KnownFile
 from file_operations import FileStat
@@ -39,6 +40,10 @@ class Comparison:
     moved: list[tuple[KnownFile, PhotoFile]]
     to_read: list[PhotoFile]
     lost: list[KnownFile]
+
+
+_FEWEST_DIGITS: Final = 7
+"""Of a content hash, as older apps cut it; fewer say nothing."""
 
 
 def compare_files(
@@ -134,19 +139,26 @@ def _find_moved(
 
 
 def assign_rows(
-    pictures: Mapping[str, str], occupied: Mapping[str, KnownFile], gone: Sequence[KnownFile]
+    pictures: Mapping[str, str],
+    occupied: Mapping[str, KnownFile],
+    gone: Sequence[KnownFile],
+    contents: Mapping[str, tuple[str, int]] | None = None,
 ) -> dict[str, KnownFile]:
     """Give files that were read, as path to media hash, the rows of their pictures.
 
     `occupied` are the rows that stand at read paths, `gone` those without a file. In this
     order: same path and picture; then the same picture among the rows that are left (of
-    several: same file name, longest common path, lowest id); then the path.
+    several: same file name, longest common path, lowest id); then the path. `contents`
+    (content hash and size by path) tell which rows of an older app, that know the beginning of
+    a hash and no picture, are whose.
     """
     rows = {
         path: occupied[path]
         for path, media_hash in pictures.items()
         if path in occupied and occupied[path].media_hash == media_hash
     }
+    unclaimed = {path: said for path, said in (contents or {}).items() if path not in rows}
+    rows.update(_assign_short_hashes(unclaimed, occupied, gone))
     taken = {row.id for row in rows.values()}
     free: dict[str, list[KnownFile]] = defaultdict(list)
     for row in (*gone, *occupied.values()):
@@ -162,6 +174,48 @@ def assign_rows(
     for path, row in occupied.items():
         if path in pictures and path not in rows and row.id not in taken:
             rows[path] = row
+    return rows
+
+
+def _assign_short_hashes(
+    contents: Mapping[str, tuple[str, int]],
+    occupied: Mapping[str, KnownFile],
+    gone: Sequence[KnownFile],
+) -> dict[str, KnownFile]:
+    """Files of rows that hold the first digits of a content hash alone.
+
+    At its own path a row needs no more than these digits; elsewhere they and the size must be
+    those of one such row and one such file only: of 28 bits, a collision among 64,000 files
+    is certain.
+    """
+    old = [
+        row
+        for row in (*gone, *occupied.values())
+        if not row.media_hash and len(row.content_hash) >= _FEWEST_DIGITS
+    ]
+    if not old:
+        return {}
+    rows = {
+        row.current_path: row
+        for row in old
+        if occupied.get(row.current_path) is row
+        and row.current_path in contents
+        and contents[row.current_path][0].startswith(row.content_hash)
+    }
+    taken = {row.id for row in rows.values()}
+    waiting = [row for row in old if row.id not in taken]
+    lengths = {len(row.content_hash) for row in waiting}
+    files: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for path, (content_hash, size) in contents.items():
+        if path not in rows:
+            for length in lengths:
+                files[content_hash[:length], size].append(path)
+    claims: dict[tuple[str, int], list[KnownFile]] = defaultdict(list)
+    for row in waiting:
+        claims[row.content_hash, row.file_size].append(row)
+    for key, claimants in claims.items():
+        if len(claimants) == 1 and len(files[key]) == 1:
+            rows[files[key][0]] = claimants[0]
     return rows
 
 

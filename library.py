@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 import catalog
 import operation_state
+from backups import Backup, find_newest_valid
 from catalog import Photo, PhotoFilter
+from daily_backup import DailyBackup, back_up_now, rotate_now
 from db import (
     Database,
     check_version,
@@ -22,26 +22,36 @@ from db import (
     open_database,
     refuse_network_file_system,
 )
+from db_rebuild import Rebuilder
+from db_recovery import RecoveryReport, recover
 from errors import (
     InvalidRequestError,
-    LibraryInUseError,
     LibraryNotFoundError,
     NotFoundError,
 )
 from exiftool_process import ExifTool, find_exiftool
 from hash_cache import HashCache
+from library_location import (
+    BACKUPS_DIR,
+    check_folder,
+    find_library,
+    make_data_dir,
+    sample_folder,
+    take_lock,
+)
 from library_marker import LibraryMemory, list_markers, mark, refuse_unmounted
 from library_sync import Indexer, IndexObserver, IndexReport
-from media_types import is_media_name
 from media_workers import WorkerPool
+from migrate_db import take_over
+from operation_parameters import PARAMETERS, check_parameters, known_type
 from operation_progress import Progress
-from operation_runner import OperationContext, OperationRunner
-from operation_state import OperationStatus, OperationType
+from operation_runner import Deed, OperationContext, OperationRunner, OperationStopped
+from operation_state import Operation, OperationStatus, OperationType
 from sample_library import make_sample_library
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
+from verification import Verifier
 
-LOCK_NAME: Final = "lock"
 _PREPARED_PHOTOS: Final = 500
 _LISTED_OPERATIONS: Final = 50
 
@@ -66,6 +76,14 @@ class Library:
         self.runner = OperationRunner(self.database)
         self._cache = HashCache(self.database)
         self._markers = tuple(markers)
+        self._daily_backup = DailyBackup(
+            settings.database_path, settings.data_dir / BACKUPS_DIR, self._has_photos
+        )
+
+    def _has_photos(self) -> bool:
+        with self.database.reading() as connection:
+            counts = catalog.count_photos(connection)
+        return bool(counts.photos or counts.missing)
 
     @property
     def name(self) -> str:
@@ -95,16 +113,129 @@ class Library:
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
         """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
+        return self.start_operation(OperationType.UPDATE_INDEX, {"accept_missing": accept_missing})
 
-        def deed(context: OperationContext) -> dict[str, Any]:
+    def start_operation(
+        self, operation_type: OperationType, parameters: Mapping[str, Any] | None = None
+    ) -> str:
+        """Start a long operation; its id.
+
+        Raises `BusyError` where one runs, and `InvalidRequestError` for parameters that this
+        operation does not take.
+        """
+        chosen = dict(parameters or {})
+        check_parameters(operation_type, chosen)
+        return self.runner.start(operation_type, self._make_deed(operation_type, chosen), chosen)
+
+    def resume_operation(self, operation_id: str) -> str:
+        """Go on with an interrupted operation, under its id.
+
+        Raises `NotFoundError`, `BusyError`, and `InvalidRequestError` for what has ended.
+        """
+        operation = self.get_operation(operation_id)
+        deed = self._make_deed(known_type(operation), operation.parameters)
+        return self.runner.resume(operation, deed)
+
+    def start_over(self, operation_id: str) -> str:
+        """Discard an interrupted operation, and start the same from the beginning; the new id.
+
+        Raises as `resume_operation`; then the interrupted one is kept.
+        """
+        self.runner.refuse_if_busy()
+        operation = self.get_operation(operation_id)
+        operation_type = known_type(operation)
+        parameters = {
+            name: value
+            for name, value in operation.parameters.items()
+            if name in PARAMETERS[operation_type]
+        }
+        self.discard_operation(operation_id)
+        return self.start_operation(operation_type, parameters)
+
+    def discard_operation(self, operation_id: str) -> None:
+        """Give up an interrupted operation. What it has done so far stays, and is no harm."""
+        operation = self.get_operation(operation_id)
+        if operation.operation_id not in {one.operation_id for one in self.list_interrupted()}:
+            status = operation.status.value
+            raise InvalidRequestError(f"Operation {operation_id} is {status}: not to be discarded.")
+        self.cancel_operation(operation_id)
+
+    def cancel_operation(self, operation_id: str) -> None:
+        """Ask what runs to stop for good, and discard what is interrupted; see the runner."""
+        operation = self.get_operation(operation_id)
+        self.runner.cancel(operation_id)
+        # What runs now may be a rebuild that builds on what the interrupted one left.
+        idle = self.runner.current() is None
+        if operation.operation_type == OperationType.REBUILD_DATABASE and idle:
+            self._make_rebuilder().discard_work()
+
+    def list_interrupted(self) -> list[Operation]:
+        """Operations that can be resumed, the last one started first; those of an older app not."""
+        known = {one.value for one in PARAMETERS}
+        return [one for one in self.runner.list_interrupted() if one.operation_type in known]
+
+    def get_operation(self, operation_id: str) -> Operation:
+        """The row of an operation. Raises `NotFoundError`."""
+        with self.database.reading() as connection:
+            return operation_state.get_operation(connection, operation_id)
+
+    def _make_deed(self, operation_type: OperationType, parameters: Mapping[str, Any]) -> Deed:
+        accept_missing = bool(parameters.get("accept_missing", False))
+
+        def update_index(context: OperationContext) -> dict[str, Any]:
             report = self._make_indexer().update(context, accept_missing=accept_missing)
-            with self.database.transaction() as connection:
-                operation_state.supersede(connection, OperationType.UPDATE_INDEX)
+            self._supersede(OperationType.UPDATE_INDEX)
             self._prepare_newest()
             return report.as_dict()
 
-        return self.runner.start(
-            OperationType.UPDATE_INDEX, deed, {"accept_missing": accept_missing}
+        def rebuild(context: OperationContext) -> dict[str, Any]:
+            rebuilder = self._make_rebuilder()
+            try:
+                report = rebuilder.rebuild(context, accept_missing=accept_missing)
+            except OperationStopped as stopped:
+                if stopped.status == OperationStatus.CANCELLED:
+                    rebuilder.discard_work()
+                raise
+            self._supersede(OperationType.UPDATE_INDEX, OperationType.REBUILD_DATABASE)
+            rotate_now(self.settings.data_dir / BACKUPS_DIR)
+            return report.as_dict()
+
+        def verify(context: OperationContext) -> dict[str, Any]:
+            verifier = Verifier(self.settings.library, self.database, self.pool, self._markers)
+            report = verifier.verify(context, budget_s=parameters.get("budget_s"))
+            if report.complete:
+                self._supersede(OperationType.VERIFY_LIBRARY)
+            return report.as_dict()
+
+        return {
+            OperationType.UPDATE_INDEX: update_index,
+            OperationType.REBUILD_DATABASE: rebuild,
+            OperationType.VERIFY_LIBRARY: verify,
+        }[operation_type]
+
+    def _supersede(self, *operation_types: OperationType) -> None:
+        """What was interrupted before is done by what was completed now."""
+        with self.database.transaction() as connection:
+            for operation_type in operation_types:
+                operation_state.supersede(connection, operation_type)
+
+    def _make_rebuilder(self) -> Rebuilder:
+        return Rebuilder(
+            root=self.settings.library,
+            database=self.database,
+            data_dir=self.settings.data_dir,
+            pool=self.pool,
+            exiftool=self._find_exiftool(),
+            cache=self._cache,
+            time_zone=self.settings.time_zone,
+            markers=self._markers,
+            skip=(self.settings.data_dir,),
+        )
+
+    def back_up(self, reason: str) -> Backup:
+        """A verified backup now; old ones make room. Raises `LibraryError`."""
+        return back_up_now(
+            self.settings.database_path, self.settings.data_dir / BACKUPS_DIR, reason
         )
 
     def list_operations(self, limit: int = _LISTED_OPERATIONS) -> list[Progress]:
@@ -112,6 +243,11 @@ class Library:
         with self.database.reading() as connection:
             operations = operation_state.list_operations(connection, limit)
         return [self.runner.progress(operation.operation_id) for operation in operations]
+
+    def list_rows(self) -> list[Operation]:
+        """The rows of the newest operations, the latest first."""
+        with self.database.reading() as connection:
+            return operation_state.list_operations(connection, _LISTED_OPERATIONS)
 
     def find_last_index(self) -> str | None:
         """When an index was last completed, ISO 8601 in UTC."""
@@ -154,6 +290,7 @@ class Library:
     def close(self) -> None:
         """Pause what runs, end the workers, close the database, let go of the lock."""
         self.runner.close()
+        self._daily_backup.close()
         self.thumbnails.close()
         self.pool.close()
         if self._exiftool:
@@ -205,11 +342,12 @@ def open_library(settings: Settings, *, accept_missing: bool = False) -> Library
     memory = LibraryMemory()
     if not accept_missing:
         refuse_unmounted(settings, memory)
-    _make_data_dir(settings)
-    lock = _take_lock(settings.data_dir / LOCK_NAME)
+    make_data_dir(settings.data_dir, settings.library)
+    lock = take_lock(settings.data_dir)
     try:
         library_id, markers = mark(settings, memory)
         memory.remember(settings.library, library_id)
+        take_over(settings.library, settings.data_dir, report=logger.warning)
         return Library(settings, lock, markers)
     except BaseException:
         lock.close()
@@ -260,76 +398,29 @@ def plan_update_index(
         return indexer.update(observer, accept_missing=accept_missing, dry_run=True)
 
 
-def check_folder(folder: Path) -> None:
-    """Raise `LibraryNotFoundError` unless this is a folder that can be listed."""
-    if not folder.exists():
-        raise LibraryNotFoundError(f"There is no folder {folder}.")
-    if not folder.is_dir():
-        raise LibraryNotFoundError(f"{folder} is a file, not a folder of photos.")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise LibraryNotFoundError(
-            f"{folder} cannot be read by this user. Give the user that runs Lightkeep the right to "
-            "list it."
-        )
-
-
-def _make_data_dir(settings: Settings) -> None:
-    folder = settings.data_dir
-    if folder.resolve() == settings.library.resolve():
-        raise InvalidRequestError(
-            f"{folder} is the library itself: what Lightkeep keeps would lie among the photos. "
-            "Choose another --data-dir, or none."
-        )
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    refuse_network_file_system(existing)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidRequestError(
-            f"{folder} cannot be made: {error.strerror}. Where the photos are read-only, keep "
-            "what Lightkeep writes elsewhere: --data-dir DIR."
-        ) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InvalidRequestError(
-            f"{folder} cannot be written to. Choose another place with --data-dir DIR."
-        )
-
-
-def _take_lock(path: Path) -> IO[str]:
-    """The library's writing lock, held until the file is closed, also by a crash (flock(2))."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    lock = os.fdopen(descriptor, "r+", encoding="utf-8")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = lock.read().strip() or "another process"
-        lock.close()
-        raise LibraryInUseError(
-            f"The library is in use by {holder}. Stop that one first, or try again later."
-        ) from error
-    lock.truncate(0)
-    since = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-    lock.write(f"Lightkeep, process {os.getpid()} on {os.uname().nodename}, since {since}")
-    lock.flush()
-    return lock
-
-
-def _contains_photos(folder: Path) -> bool:
-    """Whether a photo lies anywhere in the tree; hidden folders are not looked at."""
-    for _, folders, names in os.walk(folder):
-        if any(is_media_name(name) and not name.startswith(".") for name in names):
-            return True
-        folders[:] = [name for name in folders if not name.startswith(".")]
-    return False
-
-
 def choose_library() -> Path:
     """The library of a start that names none: `$LIGHTKEEP_LIBRARY`, `~/Pictures`, a sample."""
-    chosen = os.environ.get("LIGHTKEEP_LIBRARY")
-    if chosen:
-        return Path(chosen).expanduser()
-    pictures = Path.home() / "Pictures"
-    if pictures.is_dir() and _contains_photos(pictures):
-        return pictures
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return make_sample_library(Path(data) / "lightkeep" / "sample")
+    return find_library() or make_sample_library(sample_folder())
+
+
+def back_up(settings: Settings) -> Backup:
+    """A verified backup of a library that may be in use. Raises `LibraryError`."""
+    open_for_reading(settings).close()
+    return back_up_now(settings.database_path, settings.data_dir / BACKUPS_DIR, "by hand")
+
+
+def find_backup(settings: Settings) -> Backup | None:
+    """The backup that a recovery would restore."""
+    return find_newest_valid(settings.data_dir / BACKUPS_DIR)
+
+
+def recover_library(settings: Settings) -> RecoveryReport:
+    """Give a library with a damaged database the newest sound backup; an index is to follow.
+
+    Raises `LibraryInUseError`, and as `db_recovery.recover` does.
+    """
+    check_folder(settings.library)
+    refuse_unmounted(settings, LibraryMemory())
+    make_data_dir(settings.data_dir, settings.library)
+    with take_lock(settings.data_dir):
+        return recover(settings.data_dir)

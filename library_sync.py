@@ -23,9 +23,9 @@ from catalog import KnownFile, PhotoRecord
 from db import Database
 from errors import BrakeError, FileProblem
 from exiftool_process import ExifTool
-from file_indexer import BATCH_FILES, FileIndexer, IndexedFile
+from file_indexer import BATCH_FILES, FileIndexer, IndexedFile, KnownFacts, remember_read
 from file_operations import FolderScan, find_sidecars, scan_folder
-from hash_cache import HashCache, Hashes
+from hash_cache import HashCache
 from index_plan import Comparison, PhotoFile, assign_rows, compare_files
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper
@@ -51,7 +51,10 @@ class IndexObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What an index found and did; `cache` as `CacheStatistics.as_dict()`, and `files_opened`."""
+    """What an index found and did; `cache` as `CacheStatistics.as_dict()`, and `files_opened`.
+
+    unseen: files and folders that the disk did not give; what is known of them stays.
+    """
 
     found: int
     added: int
@@ -63,9 +66,11 @@ class IndexReport:
     problems: list[FileProblem]
     seconds: float
     cache: dict[str, Any]
+    unseen: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__ if name != "problems"} | {
+        names = [name for name in self.__slots__ if name not in ("problems", "unseen")]
+        return {name: getattr(self, name) for name in names} | {
             "problems": [{"path": item.path, "reason": item.reason} for item in self.problems]
         }
 
@@ -81,6 +86,7 @@ class _Tally:
     unchanged: int = 0
     opened: int = 0
     problems: list[FileProblem] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Indexer:
 
     markers: files that stand where the library is mounted; one that is gone stops the index.
     skip: folders in the tree that are not the person's (the data folder).
+    known_facts: as `FileIndexer` has it.
     """
 
     root: Path
@@ -99,6 +106,7 @@ class Indexer:
     time_zone: ZoneInfo
     markers: tuple[Path, ...] = ()
     skip: tuple[Path, ...] = ()
+    known_facts: KnownFacts | None = None
 
     def update(
         self, observer: IndexObserver, *, accept_missing: bool = False, dry_run: bool = False
@@ -111,7 +119,7 @@ class Indexer:
         started = time.monotonic()
         self.cache.reset_statistics()
         observer.report_progress(phase="walk")
-        brake = _Brake(accept_missing)
+        brake = Brake(accept_missing)
         brake.check_markers(self.markers)
         scan = scan_folder(self.root, skip=self.skip)
         brake.check_markers(self.markers)  # the share may have gone while we walked
@@ -130,11 +138,12 @@ class Indexer:
             problems=tally.problems,
             seconds=round(time.monotonic() - started, 3),
             cache={**self.cache.statistics.as_dict(), "files_opened": tally.opened},
+            unseen=(*sorted(scan.unreadable_folders), *tally.unseen),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Brake:
+class Brake:
     """Stops an index before it takes a share that is not mounted for an emptied library."""
 
     released: bool
@@ -168,13 +177,18 @@ class _IndexRun:
         indexer: Indexer,
         observer: IndexObserver,
         scan: FolderScan,
-        brake: _Brake,
+        brake: Brake,
         *,
         dry_run: bool,
     ) -> None:
         self.tally = _Tally()
         self._reader = FileIndexer(
-            indexer.root, indexer.pool, indexer.exiftool, indexer.cache, indexer.time_zone
+            indexer.root,
+            indexer.pool,
+            indexer.exiftool,
+            indexer.cache,
+            indexer.time_zone,
+            indexer.known_facts,
         )
         self._cache = indexer.cache
         self._markers = indexer.markers
@@ -223,7 +237,7 @@ class _IndexRun:
                 continue
             with self._database.transaction() as connection:
                 catalog.insert_photos(connection, records, self._started_at)
-                self._remember_hashes(connection, batch)
+                remember_read(connection, self._cache, batch)
                 self._observer.checkpoint.save(connection)
         if not self._dry_run:
             with self._database.transaction() as connection:
@@ -244,7 +258,7 @@ class _IndexRun:
             read.update((item.file.path, item) for item in batch)
             if not self._dry_run:
                 with self._database.transaction() as connection:
-                    self._remember_hashes(connection, batch)
+                    remember_read(connection, self._cache, batch)
                     self._observer.checkpoint.save(connection)
         self._brake.check_markers(self._markers)
         self._observer.report_progress(phase="write", done=len(read), total=len(read))
@@ -307,7 +321,10 @@ class _IndexRun:
                 gone.append(row)
         records = {path: item.record for path, item in read.items() if item.record}
         rows = assign_rows(
-            {path: record.media_hash for path, record in records.items()}, occupied, gone
+            {path: record.media_hash for path, record in records.items()},
+            occupied,
+            gone,
+            {path: (record.content_hash, record.file_size) for path, record in records.items()},
         )
         updated = {rows[path].id: record for path, record in records.items() if path in rows}
         return _WritePlan(
@@ -360,8 +377,10 @@ class _IndexRun:
             for item in batch:
                 if item.problem:
                     self._add_problem(item.problem)
+                if item.keep_row:
+                    self.tally.unseen.append(item.file.path)
             done += len(batch)
-            self.tally.opened += len(batch)
+            self.tally.opened += sum(item.opened for item in batch)
             statistics = self._cache.statistics
             hits = statistics.memory_hits + statistics.database_hits
             size = sum(item.file.stat.size for item in batch)
@@ -370,22 +389,6 @@ class _IndexRun:
             yield batch
             self._observer.report_progress(phase="read", done=done, total=len(files))
             self._observer.check()
-
-    def _remember_hashes(self, connection: Any, batch: Sequence[IndexedFile]) -> None:
-        records = [item.record for item in batch if item.record]
-        self._cache.put_many(
-            [
-                (
-                    r.current_path,
-                    r.mtime_ns,
-                    r.file_size,
-                    r.ctime_ns,
-                    Hashes(r.content_hash, r.media_hash),
-                )
-                for r in records
-            ],
-            connection,
-        )
 
     def _add_problem(self, problem: FileProblem) -> None:
         self.tally.problems.append(problem)

@@ -36,6 +36,8 @@ class Progress:
     problems: the last few; `report["problems"]` has up to `PROBLEMS_KEPT`.
     message, error_code: why it failed, as sentence and as `LibraryError.code`.
     report: what the deed returned, with "problems" and "problem_count".
+    started_at, ended_at: ISO 8601 in UTC; `ended_at` of an interrupted one is when it was last
+    heard of, and None while it runs.
     version: grows with every change; for `wait_for_change`.
     """
 
@@ -52,6 +54,8 @@ class Progress:
     message: str | None
     report: dict[str, Any] | None
     error_code: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
     version: int = 0
 
     @property
@@ -104,6 +108,7 @@ class LiveOperation:
     message: str | None = None
     error_code: str | None = None
     report: dict[str, Any] | None = None
+    started_at: str | None = None
 
     def progress(self, version: int) -> Progress:
         files_per_s = self.rate.files_per_s
@@ -124,6 +129,7 @@ class LiveOperation:
             message=self.message,
             report=self.report,
             error_code=self.error_code,
+            started_at=self.started_at,
             version=version,
         )
 
@@ -149,8 +155,11 @@ def _problem_dict(problem: FileProblem) -> dict[str, str]:
     return {"path": problem.path, "reason": problem.reason}
 
 
-def progress_of_row(operation: Operation, version: int) -> Progress:
-    """Progress of an operation this process does not run; it may be an older app's row."""
+def progress_of_row(operation: Operation, version: int, *, has_writer: bool = False) -> Progress:
+    """Progress of an operation this process does not run; it may be an older app's row.
+
+    has_writer: another process writes to the library, so that what is active is alive there.
+    """
     checkpoint, report = operation.checkpoint, operation.checkpoint.get("report")
     if not isinstance(report, dict):
         report = None
@@ -158,8 +167,9 @@ def progress_of_row(operation: Operation, version: int) -> Progress:
     phase = checkpoint.get("phase") or ""
     last_phase = operation.metrics.get(phase)
     rate = last_phase.get("files_per_s", 0.0) if isinstance(last_phase, dict) else 0.0
-    # Nobody else writes to this library: what is active in its row was left by a dead process.
-    status = OperationStatus.PAUSED if operation.status.is_active else operation.status
+    # Where nobody else writes, what is active in its row was left by a dead process.
+    left = operation.status.is_active and not has_writer
+    status = OperationStatus.PAUSED if left else operation.status
     return Progress(
         operation_id=operation.operation_id,
         operation_type=operation.operation_type,
@@ -174,5 +184,7 @@ def progress_of_row(operation: Operation, version: int) -> Progress:
         message=operation.error_message,
         report=report,
         error_code=checkpoint.get("error_code"),
+        started_at=operation.started_at,
+        ended_at=None if status.is_active else operation.updated_at,
         version=version,
     )

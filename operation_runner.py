@@ -22,7 +22,7 @@ from typing import Any, Final, TypeAlias
 
 import operation_state
 from db import Database
-from errors import BusyError, FileProblem, LibraryError
+from errors import BusyError, DiskFullError, FileProblem, InvalidRequestError, LibraryError
 from operation_progress import (
     LiveOperation,
     Progress,
@@ -133,10 +133,49 @@ class OperationRunner:
         """
         live = LiveOperation(operation_state.new_operation_id(), operation_type)
         checkpoint = CheckpointHelper(live.operation_id, dict(parameters or {}))
+
+        def create(connection: sqlite3.Connection) -> None:
+            operation = operation_state.create_operation(
+                connection, operation_type, parameters, operation_id=live.operation_id
+            )
+            live.started_at = operation.started_at
+
+        return self._launch(live, deed, checkpoint, create)
+
+    def resume(self, operation: Operation, deed: Deed) -> str:
+        """Run an interrupted operation again, under its id and with its parameters.
+
+        `deed` finds by itself what is left to do. Raises `BusyError`, and
+        `InvalidRequestError` for an operation that is not interrupted.
+        """
+        live = LiveOperation(
+            operation.operation_id,
+            OperationType(operation.operation_type),
+            started_at=operation.started_at,
+        )
+
+        def check(connection: sqlite3.Connection) -> None:
+            waiting = operation_state.list_interrupted(connection)
+            if operation.operation_id not in {one.operation_id for one in waiting}:
+                status = operation.status.value
+                raise InvalidRequestError(
+                    f"Operation {operation.operation_id} is {status}; only one that was "
+                    "interrupted can be resumed."
+                )
+
+        return self._launch(live, deed, CheckpointHelper.resume(operation), check)
+
+    def _launch(
+        self,
+        live: LiveOperation,
+        deed: Deed,
+        checkpoint: CheckpointHelper,
+        prepare: Callable[[sqlite3.Connection], None],
+    ) -> str:
         thread = threading.Thread(
             target=self._run,
             args=(live, deed, OperationContext(self, live, checkpoint)),
-            name=f"operation-{operation_type.value}",
+            name=f"operation-{live.operation_type.value}",
             # A process that ends without `close` must not wait hours for it: what it leaves
             # can be resumed.
             daemon=True,
@@ -144,9 +183,7 @@ class OperationRunner:
         self._reserve(live)
         try:
             with self._database.transaction() as connection:
-                operation_state.create_operation(
-                    connection, operation_type, parameters, operation_id=live.operation_id
-                )
+                prepare(connection)
             self._thread = thread
             thread.start()
         except BaseException:
@@ -164,6 +201,12 @@ class OperationRunner:
         with self._database.reading() as connection:
             operation = operation_state.get_operation(connection, operation_id)
         return progress_of_row(operation, version)
+
+    def refuse_if_busy(self) -> None:
+        """Raise `BusyError` where an operation runs now."""
+        with self._condition:
+            if self._live is not None and self._live.status.is_active:
+                raise BusyError(say_busy(self._live))
 
     def current(self) -> Progress | None:
         """The operation that runs now."""
@@ -249,8 +292,7 @@ class OperationRunner:
         with self._condition:
             if self._closed:
                 raise BusyError("Lightkeep is closing the library and starts nothing more.")
-            if self._live is not None and self._live.status.is_active:
-                raise BusyError(say_busy(self._live))
+            self.refuse_if_busy()
             self._live = live
 
     def _runs(self, operation_id: str) -> bool:
@@ -289,6 +331,9 @@ class OperationRunner:
             return _Outcome(OperationStatus.COMPLETED, report)
         except OperationStopped as stopped:
             return _Outcome(stopped.status)
+        except DiskFullError as error:
+            # Nothing is wrong with the work: with room on the disk it goes on from here.
+            return _Outcome(OperationStatus.PAUSED, message=error.message, error_code=error.code)
         except LibraryError as error:
             return _Outcome(OperationStatus.FAILED, message=error.message, error_code=error.code)
         except Exception as error:

@@ -28,6 +28,8 @@ from errors import InvalidRequestError, NotFoundError
 
 CHECKPOINT_FILES: Final = 100
 KEPT_DAYS: Final = 90
+_DIED: Final = "Lightkeep was ended in the middle of it, or the computer went off."
+_SUPERSEDED: Final = "A later one has done its work."
 
 
 class OperationType(StrEnum):
@@ -179,13 +181,14 @@ def list_interrupted(
 def pause_interrupted(connection: sqlite3.Connection) -> int:
     """Make what a dead process left pending or running *paused*; how many.
 
-    For the process that has just taken the library's lock, before it starts anything.
+    For the process that has just taken the library's lock, before it starts anything. When it
+    was last heard of stays in `updated_at`: that is when it stopped.
     """
     cursor = connection.execute(
-        "UPDATE operation_state SET status = ?, updated_at = ? WHERE status IN (?, ?)",
+        "UPDATE operation_state SET status = ?, error_message = ? WHERE status IN (?, ?)",
         (
             OperationStatus.PAUSED.value,
-            _now(),
+            _DIED,
             OperationStatus.PENDING.value,
             OperationStatus.RUNNING.value,
         ),
@@ -196,11 +199,12 @@ def pause_interrupted(connection: sqlite3.Connection) -> int:
 def supersede(connection: sqlite3.Connection, operation_type: OperationType) -> int:
     """Cancel the paused ones of this type, whose work another has done since; how many."""
     cursor = connection.execute(
-        "UPDATE operation_state SET status = ?, updated_at = ?"
+        "UPDATE operation_state SET status = ?, updated_at = ?, error_message = ?"
         " WHERE status = ? AND operation_type = ?",
         (
             OperationStatus.CANCELLED.value,
             _now(),
+            _SUPERSEDED,
             OperationStatus.PAUSED.value,
             operation_type.value,
         ),
@@ -292,6 +296,20 @@ class CheckpointHelper:
     _phases: dict[str, _PhaseMetrics] = field(default_factory=dict, init=False)
     _phase_began: float = field(default=0.0, init=False)
     _unsaved: int = field(default=0, init=False)
+
+    @classmethod
+    def resume(cls, operation: Operation) -> CheckpointHelper:
+        """Goes on from the row of an interrupted operation: its parameters and figures."""
+        helper = cls(operation.operation_id, operation.parameters)
+        for name, said in operation.metrics.items():
+            if isinstance(said, dict):
+                helper._phases[name] = _PhaseMetrics(
+                    **{
+                        key: said.get(key) or 0
+                        for key in ("files", "bytes", "cache_hits", "seconds")
+                    }
+                )
+        return helper
 
     def begin_phase(self, name: str, total: int | None = None) -> None:
         """Begin a phase of `total` files (None: not known); a phase begun again counts on."""

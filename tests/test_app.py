@@ -108,9 +108,12 @@ def test_only_these_addresses_change_anything(settings: Settings) -> None:
         rules = list(create_app(library=library).url_map.iter_rules())
     finally:
         library.close()
+    answers = "<any(resume, start_over, discard):deed>"
     changing = {rule.rule for rule in rules if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}}
     assert changing == {
         *("/operations", "/api/operations", "/api/operations/<operation_id>/cancel"),
+        "/operations/<operation_id>/cancel",
+        *(f"{place}/<operation_id>/{answers}" for place in ("/operations", "/api/operations")),
     }
     assert {rule.rule for rule in rules} >= {"/", "/months/<key>", "/photo/<int:photo_id>"}
 

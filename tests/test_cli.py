@@ -12,13 +12,17 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
+from old_databases import make_old, photo_row
 from pictures import make_jpeg
 
 import cli
+import operation_state
 from catalog import PUBLIC_FIELDS
 from library import open_library
+from operation_state import OperationType
 from settings import load_settings
 
 REPORT_KEYS = {
@@ -230,3 +234,86 @@ def test_a_port_in_use_is_named(photos: Path) -> None:
         result = _run("serve", photos, "--port", str(port))
     assert result.returncode == 2
     assert str(port) in result.stderr
+
+
+# -- rebuild, verify, backup, recover, operations, resume, migrate ------------------------------
+
+
+def report_of(*words: object, status: int = 0) -> dict[str, Any]:
+    done = _run(*map(str, words), "--json")
+    assert done.returncode == status, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_a_rebuild_and_a_verify_print_their_reports(photos: Path) -> None:
+    found = report_of("index", photos)["found"]
+    rebuilt = report_of("rebuild", photos)
+    assert (rebuilt["status"], rebuilt["found"]) == ("completed", found)
+    assert rebuilt["differences"]["same"] == found
+    verified = report_of("verify", photos)
+    assert (verified["checked"], verified["intact"]) == (found, found)
+    assert "photos were read again" in _run("verify", photos, "--budget", "30").stdout
+    assert "has taken the place of the old one" in _run("rebuild", photos).stdout
+
+
+def test_a_verify_ends_with_1_and_names_what_is_gone(photos: Path) -> None:
+    report_of("index", photos)
+    victim = next(photos.rglob("*.jpg"))
+    victim.unlink()
+    report = report_of("verify", photos, status=1)
+    assert report["missing"] == 1
+    assert report["problems"][0]["path"] == victim.relative_to(photos).as_posix()
+
+
+def test_a_backup_is_made_while_another_process_holds_the_library(photos: Path) -> None:
+    report_of("index", photos)
+    opened = open_library(load_settings(photos))
+    try:
+        assert Path(report_of("backup", photos)["path"]).is_file()
+        for verb in ("rebuild", "verify", "recover", "resume", "migrate"):
+            assert _run(verb, photos).returncode == 75, verb
+        assert _run("operations", photos).returncode == 0
+    finally:
+        opened.close()
+
+
+def test_a_damaged_database_is_recovered_and_indexed(photos: Path) -> None:
+    found = report_of("index", photos)["found"]
+    assert "is sound" in _run("recover", photos).stdout
+    report_of("backup", photos)
+    database = photos / ".library/photo_library.db"
+    database.write_bytes(b"rubbish" * 999)
+    refused = _run("index", photos)
+    assert refused.returncode == 2
+    assert "recover" in refused.stderr
+    report = report_of("recover", photos)
+    assert report["recovery"]["backup"]
+    assert report["unchanged"] == found
+
+
+def test_what_was_interrupted_is_listed_and_resumed(photos: Path) -> None:
+    report_of("index", photos)
+    opened = open_library(load_settings(photos))
+    with opened.database.transaction() as connection:
+        made = operation_state.create_operation(connection, OperationType.REBUILD_DATABASE)
+    opened.close()
+    listed = json.loads(_run("operations", photos, "--json").stdout)
+    assert (listed[0]["operation_id"], listed[0]["status"]) == (made.operation_id, "paused")
+    report = report_of("resume", photos)
+    assert (report["operation_id"], report["status"]) == (made.operation_id, "completed")
+    nothing = _run("resume", photos)
+    assert (nothing.returncode, "nothing to resume" in nothing.stderr) == (2, True)
+    ended = _run("resume", photos, made.operation_id)
+    assert ended.returncode == 2
+    assert "only one that was interrupted" in ended.stderr
+
+
+def test_an_older_database_is_migrated_by_the_verb(photos: Path) -> None:
+    make_old(photos / "photo_library.db", [photo_row(1, rating=4)], version=2)
+    done = _run("migrate", photos)
+    assert done.returncode == 0, done.stderr
+    assert "version 2" in done.stdout
+    assert _run("migrate", photos).returncode == 0
+    listed = [json.loads(line) for line in _run("list", photos, "--json").stdout.splitlines()]
+    assert [(photo["rating"], photo["kept_in"]) for photo in listed] == [(4, "database")]

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import db
 import db_schema
-from errors import DatabaseRefusedError, DiskFullError, NetworkFileSystemError
+from errors import (
+    DatabaseDamagedError,
+    DatabaseRefusedError,
+    DiskFullError,
+    LibraryError,
+    LibraryInUseError,
+    NetworkFileSystemError,
+)
 
 
 @pytest.fixture
@@ -162,6 +171,7 @@ V1 = "CREATE TABLE photos (id INTEGER PRIMARY KEY, current_path TEXT, content_ha
         ([V1, db_schema.OPERATION_STATE], "version 2"),
         ([V1, "PRAGMA user_version = 4"], "newer Lightkeep"),
         (["CREATE TABLE bookmarks (url TEXT)"], "another program"),
+        (["CREATE TABLE photos (id INTEGER PRIMARY KEY, caption TEXT)"], "another program"),
         ([*db_schema.STATEMENTS, "PRAGMA application_id = 7"], "another program"),
     ],
 )
@@ -188,7 +198,7 @@ def test_a_damaged_database_is_refused_with_a_sentence(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[100:4096] = b"\xff" * 3996
     path.write_bytes(data)
-    with pytest.raises(DatabaseRefusedError, match="cannot be opened"):
+    with pytest.raises(DatabaseRefusedError, match="is damaged"):
         db.open_database(path)
 
 
@@ -280,6 +290,82 @@ def _mountinfo(tmp_path: Path, *lines: str) -> Path:
     path = tmp_path / "mountinfo"
     path.write_text("".join(f"{line}\n" for line in lines))
     return path
+
+
+def test_a_database_that_came_as_a_copy_is_opened_with_a_wal(path: Path) -> None:
+    db.open_database(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    database = db.open_database(path)
+    with database.reading() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    database.close()
+
+
+def _drop_and_fail(path: Path) -> None:
+    with db.rebuilding_tables(path) as connection:
+        connection.execute("DROP TABLE photos")
+        connection.execute("PRAGMA user_version = 9")
+        raise KeyError
+
+
+def test_tables_are_rebuilt_all_or_not_at_all(path: Path) -> None:
+    database = db.open_database(path)
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO photos (id, original_filename, current_path, content_hash, file_size,"
+            " file_type, added_at) VALUES (1, 'a', 'a', 'c', 1, 'jpeg', 'now')"
+        )
+        connection.execute(
+            "INSERT INTO write_journal (photo_id, path, state, planned_at)"
+            " VALUES (1, 'a', 'done', 'now')"
+        )
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(KeyError):
+        _drop_and_fail(path)
+    assert path.read_bytes() == before
+    with db.rebuilding_tables(path) as connection:
+        connection.execute("ALTER TABLE photos RENAME TO old")
+        connection.execute(db_schema.PHOTOS)
+        connection.execute("INSERT INTO photos SELECT * FROM old")
+        connection.execute("DROP TABLE old")
+    with closing(db.connect(path)) as connection:
+        # What refers to the rows was neither deleted nor made to refer to the old table.
+        assert connection.execute("SELECT photo_id FROM write_journal").fetchone()[0] == 1
+        assert db.find_damage(connection) is None
+
+
+def _sqlite_error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("words")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (_sqlite_error(sqlite3.SQLITE_FULL), DiskFullError, "full"),
+        (_sqlite_error(sqlite3.SQLITE_IOERR_SHMSIZE), DiskFullError, "full"),
+        (OSError(errno.ENOSPC, "no"), DiskFullError, "full"),
+        (OSError(errno.EDQUOT, "no"), DiskFullError, "full"),
+        (_sqlite_error(sqlite3.SQLITE_BUSY), LibraryInUseError, "in use"),
+        (_sqlite_error(sqlite3.SQLITE_BUSY_SNAPSHOT), LibraryInUseError, "in use"),
+        (_sqlite_error(sqlite3.SQLITE_LOCKED), LibraryInUseError, "in use"),
+        (_sqlite_error(sqlite3.SQLITE_NOTADB), DatabaseDamagedError, "not an SQLite"),
+        (_sqlite_error(sqlite3.SQLITE_CORRUPT_INDEX), DatabaseDamagedError, "damaged"),
+        (_sqlite_error(sqlite3.SQLITE_IOERR), DatabaseRefusedError, "cannot be opened"),
+        (OSError(errno.EIO, "no"), DatabaseRefusedError, "cannot be opened"),
+        (sqlite3.ProgrammingError("no code"), DatabaseRefusedError, "cannot be opened"),
+    ],
+)
+def test_trouble_is_told_apart(
+    error: sqlite3.Error | OSError, kind: type[LibraryError], words: str
+) -> None:
+    told = db.explain_trouble(Path("/x/photo_library.db"), error)
+    assert type(told) is kind
+    assert words in told.message
+    assert "/x/photo_library.db" in told.message
 
 
 def test_the_file_system_of_a_folder_is_that_of_the_deepest_mount(tmp_path: Path) -> None:

@@ -13,11 +13,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
+from old_databases import make_old, photo_row
 from pictures import make_jpeg
 
 import catalog
 import library
+import operation_state
+from backups import list_backups
 from errors import (
+    DatabaseDamagedError,
     DatabaseRefusedError,
     InvalidRequestError,
     LibraryInUseError,
@@ -25,8 +29,9 @@ from errors import (
     NotFoundError,
 )
 from exiftool_process import find_exiftool
-from library import Library, open_for_reading, open_library
-from operation_state import OperationType, create_operation, list_operations
+from library import Library, open_for_reading, open_library, recover_library
+from operation_parameters import PARAMETERS
+from operation_state import OperationStatus, OperationType, create_operation, list_operations
 from settings import Settings, find_machine_zone, load_settings
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -137,15 +142,146 @@ def test_a_data_folder_that_cannot_be_made_names_the_way_out(
         open_library(load_settings(settings.library, data_dir=tmp_path / "occupied/inside"))
 
 
-def test_a_database_of_an_older_program_is_refused_and_left(settings: Settings) -> None:
+def test_a_database_of_an_older_program_is_taken_over_by_itself(settings: Settings) -> None:
+    make_old(settings.library / "photo_library.db", [photo_row(1, rating=5)], version=2)
+    before = (settings.library / "photo_library.db").read_bytes()
+    library = open_library(settings)
+    try:
+        with library.database.reading() as connection:
+            [photo] = catalog.iterate_photos(connection)
+        assert (photo.id, photo.rating, photo.kept_in) == (1, 5, "database")
+    finally:
+        library.close()
+    assert (settings.library / "photo_library.db").read_bytes() == before
+
+
+def test_a_database_of_another_program_is_refused_and_left(settings: Settings) -> None:
     settings.data_dir.mkdir()
     connection = sqlite3.connect(settings.database_path)
-    connection.execute("CREATE TABLE photos (id INTEGER PRIMARY KEY, current_path TEXT)")
+    connection.execute("CREATE TABLE bookmarks (url TEXT)")
     connection.close()
     before = settings.database_path.read_bytes()
-    with pytest.raises(DatabaseRefusedError, match="version 1"):
+    with pytest.raises(DatabaseRefusedError, match="another program"):
         open_library(settings)
     assert settings.database_path.read_bytes() == before
+
+
+# -- interrupted operations, rebuild, verify, backups ------------------------------------------
+
+
+def interrupt(library: Library, operation_type: OperationType, **parameters: object) -> str:
+    """Leave an operation as a process does that is killed."""
+    with library.database.transaction() as connection:
+        operation = operation_state.create_operation(connection, operation_type, parameters)
+        operation_state.set_status(connection, operation.operation_id, OperationStatus.RUNNING)
+    return operation.operation_id
+
+
+def reopen(library: Library, settings: Settings) -> Library:
+    library.close()
+    return open_library(settings)
+
+
+@pytest.mark.parametrize("operation_type", list(PARAMETERS))
+def test_what_a_dead_process_left_is_resumed_under_its_id(
+    settings: Settings, operation_type: OperationType
+) -> None:
+    make_jpeg(settings.library / "a.jpg", 1)
+    library = open_library(settings)
+    operation_id = interrupt(library, operation_type)
+    library = reopen(library, settings)
+    try:
+        [waiting] = library.list_interrupted()
+        assert (waiting.operation_id, waiting.status) == (operation_id, OperationStatus.PAUSED)
+        assert library.resume_operation(operation_id) == operation_id
+        progress = library.runner.wait(operation_id, timeout=60)
+        assert progress.status == "completed", progress.message
+        assert library.list_interrupted() == []
+        with pytest.raises(InvalidRequestError, match="only one that was interrupted"):
+            library.resume_operation(operation_id)
+        with pytest.raises(InvalidRequestError):
+            library.discard_operation(operation_id)
+    finally:
+        library.close()
+
+
+def test_starting_over_discards_the_old_one_and_takes_its_parameters(settings: Settings) -> None:
+    library = open_library(settings)
+    operation_id = interrupt(
+        library, OperationType.VERIFY_LIBRARY, budget_s=30, so_far={"position": 7}
+    )
+    library = reopen(library, settings)
+    try:
+        new_id = library.start_over(operation_id)
+        assert library.runner.wait(new_id, timeout=60).status == "completed"
+        assert library.get_operation(operation_id).status == OperationStatus.CANCELLED
+        assert library.get_operation(new_id).parameters["budget_s"] == 30
+    finally:
+        library.close()
+
+
+def test_a_discarded_operation_is_not_asked_about_again(settings: Settings) -> None:
+    library = open_library(settings)
+    operation_id = interrupt(library, OperationType.REBUILD_DATABASE)
+    library = reopen(library, settings)
+    try:
+        library.discard_operation(operation_id)
+        assert library.list_interrupted() == []
+    finally:
+        library.close()
+
+
+def test_a_rebuild_keeps_the_ids_and_makes_a_backup(settings: Settings) -> None:
+    for number in range(3):
+        make_jpeg(settings.library / f"{number}.jpg", number)
+    library = open_library(settings)
+    try:
+        _index(library)
+        with library.database.reading() as connection:
+            before = list(catalog.iterate_photos(connection))
+        operation_id = library.start_operation(OperationType.REBUILD_DATABASE)
+        progress = library.runner.wait(operation_id, timeout=60)
+        assert progress.status == "completed", progress.message
+        assert progress.report is not None
+        with library.database.reading() as connection:
+            assert list(catalog.iterate_photos(connection)) == before
+        assert progress.report["differences"]["same"] == 4
+        assert (settings.data_dir / "backups" / progress.report["backup"]).is_file()
+        assert library.get_operation(operation_id).status == OperationStatus.COMPLETED
+    finally:
+        library.close()
+
+
+def test_a_day_of_use_has_its_backup(settings: Settings) -> None:
+    make_jpeg(settings.library / "a.jpg", 1)
+    library = open_library(settings)
+    _index(library)
+    assert list_backups(settings.data_dir / "backups") == []
+    for _ in range(2):
+        library = reopen(library, settings)
+    library.close()
+    [backup] = list_backups(settings.data_dir / "backups")
+    assert (backup.reason, backup.rows) == ("daily", 1)
+
+
+def test_a_damaged_database_is_recovered_from_the_backup(settings: Settings) -> None:
+    make_jpeg(settings.library / "a.jpg", 1)
+    library = open_library(settings)
+    _index(library)
+    library.back_up("test")
+    library.close()
+    settings.database_path.write_bytes(b"rubbish" * 1000)
+    with pytest.raises(DatabaseDamagedError, match="recover"):
+        open_library(settings)
+    report = recover_library(settings)
+    assert report.backup is not None
+    assert report.rows == 1
+    library = open_library(settings)
+    try:
+        with library.database.reading() as connection:
+            assert len(list(catalog.iterate_photos(connection))) == 1
+    finally:
+        library.close()
 
 
 def test_a_photo_is_only_served_from_inside_the_library(

@@ -904,7 +904,7 @@ def test_neighbors_keep_their_facts_when_exiftool_comes_to_harm(tmp_path: Path, 
     paths = [str(tmp_path / name) for name in names]
     problems: list[FileProblem] = []
     started = time.monotonic()
-    with contextlib.closing(ExifTool(str(script), timeout_s=5.0)) as exiftool:
+    with contextlib.closing(ExifTool(str(script), timeout_s=3.0)) as exiftool:
         found = extract_metadata_batch(paths, exiftool=exiftool, problems=problems)
     assert time.monotonic() - started < 15
     dates = [facts.date_taken for facts in found.values() if isinstance(facts, Facts)]

@@ -478,7 +478,7 @@ def test_an_index_that_stopped_is_told_until_it_is_closed(
 ) -> None:
     page = window.page
     page.goto(stopped_site)
-    page.get_by_text("The index stopped.").wait_for()
+    page.get_by_text("Update of the index stopped.").wait_for()
     assert page.get_by_role("button", name="Accept the missing photos").is_visible()
     page.get_by_role("button", name="Close").click()
     assert page.locator(".operation-card").count() == 0

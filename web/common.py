@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from catalog import PhotoFilter
 from errors import InvalidRequestError, LibraryError
-from operation_state import OperationStatus
+from operation_state import Operation, OperationStatus, OperationType
 from settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
@@ -51,6 +51,14 @@ def find_told_operation() -> Progress | None:
     return newest if newest and newest.status == OperationStatus.FAILED else None
 
 
+def find_interrupted() -> Operation | None:
+    """The operation that the page asks about: the last one that a dead process left."""
+    library = get_library()
+    if library.runner.current():
+        return None
+    return next(iter(library.list_interrupted()), None)
+
+
 def register(app: Flask) -> None:
     """Add the guards, the headers, the error pages and the template helpers to `app`."""
     app.before_request(_refuse_foreign_hosts)
@@ -60,8 +68,18 @@ def register(app: Flask) -> None:
     app.register_error_handler(LibraryError, _answer_library_error)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
-    app.jinja_env.globals.update(asset=_asset_url, nonce=_nonce, view_query=view_query)
-    app.jinja_env.filters.update(day=format_day, day_of_month=format_day_of_month)
+    app.jinja_env.globals.update(
+        asset=_asset_url,
+        nonce=_nonce,
+        view_query=view_query,
+        find_interrupted=find_interrupted,
+    )
+    app.jinja_env.filters.update(
+        day=format_day,
+        day_of_month=format_day_of_month,
+        deed=name_deed,
+        phase=name_phase,
+    )
 
 
 # -- who may ask -------------------------------------------------------------------------------
@@ -254,6 +272,31 @@ def format_day_of_month(text: str) -> str:
     """`2022-07-16` as Saturday 16."""
     day = date.fromisoformat(text[:10])
     return f"{day:%A} {day.day}"
+
+
+_DEEDS: Final = {
+    OperationType.UPDATE_INDEX: ("Update of the index", "Updating the index"),
+    OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
+    OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
+}
+_PHASES: Final = {
+    "walk": "looking through the folders",
+    "read": "reading files",
+    "write": "writing the rows",
+    "build": "reading files into a new database",
+    "check": "checking the new database",
+    "swap": "putting it in place",
+    "verify": "reading files again",
+}
+
+
+def name_deed(operation_type: str, *, running: bool = False) -> str:
+    """What a person calls an operation, done or under way."""
+    return _DEEDS.get(operation_type, (operation_type, operation_type))[running]  # type: ignore[call-overload, no-any-return]
+
+
+def name_phase(phase: str) -> str:
+    return _PHASES.get(phase, phase)
 
 
 @functools.cache

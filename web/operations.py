@@ -1,4 +1,4 @@
-"""Long work: start it, watch it, cancel it."""
+"""Long work: start it, watch it, cancel or resume it, and read what it did."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
@@ -15,14 +16,15 @@ from flask.typing import ResponseReturnValue
 from errors import BusyError, InvalidRequestError
 from operation_progress import Progress
 from operation_runner import OperationRunner
-from operation_state import OperationType
-from web.common import get_library, read_json
+from operation_state import Operation, OperationType
+from web.common import get_library, name_phase, read_json
 
 STREAMS: Final = 8
 """Event streams at a time: each holds one of the server's threads."""
 
 _EVENT_EVERY_S: Final = 0.25
 _PING_EVERY_S: Final = 15.0
+_MOST_DIGITS: Final = 8
 
 blueprint = Blueprint("operations", __name__)
 _streams = threading.BoundedSemaphore(STREAMS)
@@ -30,12 +32,11 @@ _streams = threading.BoundedSemaphore(STREAMS)
 
 def _start(operation_type: object, parameters: dict[str, Any]) -> str:
     """Start an operation by its name. Raises `InvalidRequestError` for what there is not."""
-    if operation_type != OperationType.UPDATE_INDEX:
-        raise InvalidRequestError(f"type must be {OperationType.UPDATE_INDEX.value}.")
-    accept_missing = parameters.pop("accept_missing", False)
-    if parameters or not isinstance(accept_missing, bool):
-        raise InvalidRequestError("update_index takes accept_missing, true or false.")
-    return get_library().start_update_index(accept_missing=accept_missing)
+    try:
+        chosen = OperationType(str(operation_type))
+    except ValueError:
+        raise InvalidRequestError(f"There is no operation of type {operation_type!r}.") from None
+    return get_library().start_operation(chosen, parameters)
 
 
 @blueprint.post("/api/operations")
@@ -48,11 +49,88 @@ def start_operation() -> ResponseReturnValue:
 @blueprint.post("/operations")
 def start_operation_of_form() -> ResponseReturnValue:
     """The same from a form, for pages without JavaScript."""
-    accept_missing = request.form.get("accept_missing") == "1"
+    parameters: dict[str, Any] = {}
+    if request.form.get("accept_missing") == "1":
+        parameters["accept_missing"] = True
+    if budget := request.form.get("budget_s"):
+        parameters["budget_s"] = _read_seconds(budget)
     # Where one runs already, somebody pressed twice: the page shows it.
     with contextlib.suppress(BusyError):
-        _start(request.form.get("type"), {"accept_missing": accept_missing})
+        _start(request.form.get("type"), parameters)
     return redirect(url_for("grid.show_grid"), 303)
+
+
+def _read_seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        raise InvalidRequestError("budget_s is a whole number of seconds.")
+    return int(text)
+
+
+@blueprint.get("/operations/start/<any(verify_library, rebuild_database):operation_type>")
+def ask_before_start(operation_type: str) -> ResponseReturnValue:
+    """What this long work does and how long it may take, with the button that starts it."""
+    return render_template(
+        "operation_start.html",
+        operation_type=operation_type,
+        library=get_library(),
+        running=get_library().runner.current(),
+    )
+
+
+@blueprint.post("/operations/<operation_id>/<any(resume, start_over, discard):deed>")
+def answer_resume_dialog(operation_id: str, deed: str) -> ResponseReturnValue:
+    """The three answers to the question about an interrupted operation."""
+    # Pressed in a second tab: the first answer counts, and the page shows what came of it.
+    with contextlib.suppress(BusyError):
+        _answer(operation_id, deed)
+    return redirect(url_for("grid.show_grid"), 303)
+
+
+@blueprint.post("/api/operations/<operation_id>/<any(resume, start_over, discard):deed>")
+def answer_interrupted(operation_id: str, deed: str) -> ResponseReturnValue:
+    """Resume (the same id), start over (a new one) or discard; 202 `{"operation_id"}`."""
+    return jsonify(operation_id=_answer(operation_id, deed)), 202
+
+
+def _answer(operation_id: str, deed: str) -> str:
+    library = get_library()
+    if deed == "resume":
+        return library.resume_operation(operation_id)
+    if deed == "start_over":
+        return library.start_over(operation_id)
+    library.discard_operation(operation_id)
+    return operation_id
+
+
+@blueprint.get("/operations")
+def show_operations() -> ResponseReturnValue:
+    """The latest operations, each with a way to its report, and what can be resumed."""
+    library = get_library()
+    current = library.runner.current()
+    return render_template(
+        "operations.html",
+        library=library,
+        operations=library.list_operations(),
+        # One thing at a time: while something runs nothing can be resumed.
+        resumable=set()
+        if current
+        else {operation.operation_id for operation in library.list_interrupted()},
+    )
+
+
+@blueprint.get("/operations/<operation_id>/report")
+def show_report(operation_id: str) -> ResponseReturnValue:
+    """What an operation did: figures of its phases, problems, differences, findings."""
+    library = get_library()
+    operation = library.get_operation(operation_id)
+    progress = library.runner.progress(operation_id)
+    return render_template(
+        "operation_report.html",
+        library=library,
+        operation=operation,
+        progress=progress,
+        report=progress.report or {},
+    )
 
 
 @blueprint.get("/api/operations")
@@ -68,9 +146,18 @@ def get_operation(operation_id: str) -> ResponseReturnValue:
 
 @blueprint.post("/api/operations/<operation_id>/cancel")
 def cancel_operation(operation_id: str) -> ResponseReturnValue:
-    runner = get_library().runner
-    runner.cancel(operation_id)
-    return jsonify(_as_json(runner.progress(operation_id))), 202
+    library = get_library()
+    library.cancel_operation(operation_id)
+    return jsonify(_as_json(library.runner.progress(operation_id))), 202
+
+
+@blueprint.post("/operations/<operation_id>/cancel")
+def cancel_operation_of_form(operation_id: str) -> ResponseReturnValue:
+    """The same for pages without JavaScript; what has ended meanwhile needs no cancelling."""
+    library = get_library()
+    if library.runner.progress(operation_id).is_active:
+        library.cancel_operation(operation_id)
+    return redirect(url_for("grid.show_grid"), 303)
 
 
 @blueprint.get("/operations/<operation_id>")
@@ -113,4 +200,61 @@ def _events(runner: OperationRunner, operation_id: str) -> Iterator[str]:
 
 
 def _as_json(progress: Progress) -> dict[str, Any]:
-    return progress.as_dict()
+    return progress.as_dict() | {"phase_words": name_phase(progress.phase)}
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
+@blueprint.app_template_filter("moment")
+def format_moment(text: str) -> str:
+    """A time in UTC as `November 22 at 22:31`, by the clock of the machine that serves."""
+    try:
+        moment = datetime.fromisoformat(text).astimezone()
+    except ValueError:  # an older app's row
+        return text
+    year = "" if moment.year == datetime.now().astimezone().year else f", {moment.year}"
+    return f"{moment:%B} {moment.day}{year} at {moment:%H:%M}"
+
+
+@blueprint.app_template_filter("seconds_left")
+def find_seconds_left(operation: Operation) -> float | None:
+    """How long the rest of an interrupted operation's phase takes at the speed it had."""
+    checkpoint = operation.checkpoint
+    phase = operation.metrics.get(checkpoint.get("phase") or "")
+    rate = phase.get("files_per_s") if isinstance(phase, dict) else None
+    total, done = checkpoint.get("total"), checkpoint.get("done") or 0
+    return max(0, total - done) / rate if total and rate else None
+
+
+@blueprint.app_template_filter("duration")
+def format_duration(seconds: float) -> str:
+    """`200` as about 3 minutes."""
+    for size, word in ((3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= 1.5 * size or size == 1:
+            count = max(1, round(seconds / size))
+            return f"about {count:,} {word}{'' if count == 1 else 's'}"
+    raise AssertionError("a duration is at least a second")
+
+
+_COUNTS: Final = ("added", "changed", "moved", "missing")
+_FOUND_BY_VERIFY: Final = {
+    "changed_by_us": "changed by Lightkeep",
+    "changed": "edited elsewhere",
+    "replaced": "replaced",
+    "bit_rot": "rotten",
+    "unreadable": "unreadable",
+    "missing": "missing",
+}
+
+
+@blueprint.app_template_filter("outcome")
+def sum_up(report: Mapping[str, Any] | None) -> str:
+    """A report in a few words: `3 added, 1 moved`, or `intact but for 1 rotten`."""
+    if not report:
+        return ""
+    if "checked" in report:
+        said = [f"{report[key]:,} {word}" for key, word in _FOUND_BY_VERIFY.items() if report[key]]
+        return ", ".join([f"{report['intact']:,} of {report['checked']:,} intact", *said])
+    said = [f"{report[key]:,} {key}" for key in _COUNTS if report.get(key)]
+    return ", ".join(said) if said else "nothing had changed"

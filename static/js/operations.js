@@ -5,11 +5,18 @@ import { getJson, getText, postJson } from "./api.js";
 const ASK_EVERY_MS = 2000;
 const SHOWN_MS = 4000; // how long the word that nothing had changed stays
 const DISMISSED_KEY = "lightkeep-dismissed-operation";
+const ACTIVE = ["pending", "running"];
 
 export function startOperations(place) {
   let following = null;
+  let events = null;
 
   for (const form of document.querySelectorAll("form[data-start-operation]")) adopt(form);
+  // Browsers open six connections to a server for all tabs together: only the tab that is
+  // looked at holds one open.
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : listen()));
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => event.persisted && listen());
   const shown = place.querySelector("[data-operation]");
   if (shown?.dataset.operation === sessionStorage.getItem(DISMISSED_KEY)) place.replaceChildren();
   else if (shown) show(shown.dataset.operation).catch(lose);
@@ -34,27 +41,39 @@ export function startOperations(place) {
   // What runs already, started by another tab, the terminal or the start of the program.
   async function follow() {
     const { operations } = await getJson("/api/operations");
-    const running = operations.find((operation) => ["pending", "running"].includes(operation.status));
-    if (running) show(running.operation_id);
+    const running = operations.find((operation) => ACTIVE.includes(operation.status));
+    if (running) await show(running.operation_id);
   }
 
   async function show(id) {
+    stop();
     following = id;
     await render(id);
-    if (!place.querySelector("progress")) return;
-    const events = new EventSource(`/api/operations/${id}/events`);
-    events.onmessage = ({ data }) => update(JSON.parse(data), () => events.close()).catch(lose);
+    if (!place.querySelector("progress")) following = null;
+    else if (!document.hidden) listen();
+  }
+
+  function listen() {
+    if (!following || events) return;
+    const id = following;
+    events = new EventSource(`/api/operations/${id}/events`);
+    events.onmessage = ({ data }) => update(JSON.parse(data)).catch(lose);
     events.onerror = () => {
-      if (events.readyState !== EventSource.CLOSED) return;
+      if (events?.readyState !== EventSource.CLOSED) return;
+      stop();
       ask(id).catch(lose);
     };
-    addEventListener("pagehide", () => events.close());
+  }
+
+  function stop() {
+    events?.close();
+    events = null;
   }
 
   async function ask(id) {
-    while (following === id && place.querySelector("progress")) {
+    while (following === id && !events && !document.hidden) {
       await new Promise((done) => setTimeout(done, ASK_EVERY_MS));
-      await update(await getJson(`/api/operations/${id}`), () => {});
+      if (following === id && !events) await update(await getJson(`/api/operations/${id}`));
     }
   }
 
@@ -62,8 +81,9 @@ export function startOperations(place) {
     place.innerHTML = await getText(`/operations/${id}`);
     for (const button of place.querySelectorAll("button[hidden]")) button.hidden = false;
     for (const form of place.querySelectorAll("form[data-start-operation]")) adopt(form);
-    place.querySelector("[data-cancel]")?.addEventListener("click", (event) => {
-      event.target.disabled = true;
+    place.querySelector("[data-cancel]")?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      event.target.querySelector("button").disabled = true;
       postJson(`/api/operations/${id}/cancel`, {}).catch((error) => say(error.message));
     });
     place.querySelector("[data-dismiss]")?.addEventListener("click", () => {
@@ -76,8 +96,9 @@ export function startOperations(place) {
     });
   }
 
-  async function update(operation, stop) {
-    if (!["pending", "running"].includes(operation.status)) {
+  async function update(operation) {
+    if (operation.operation_id !== following) return;
+    if (!ACTIVE.includes(operation.status)) {
       stop();
       following = null;
       await render(operation.operation_id);
@@ -89,16 +110,16 @@ export function startOperations(place) {
     if (operation.total) {
       bar.max = operation.total;
       bar.value = operation.done;
-    }
+    } else bar.removeAttribute("value");
     place.querySelector("[data-progress-words]").textContent = words(operation);
+    tellProblems(place.querySelector("[data-problems]"), operation);
   }
 
   function settle({ status, report, problem_count: problems }) {
     if (status !== "completed") return;
-    const changes = report.added + report.changed + report.moved + report.missing;
     // A page that showed nothing has nothing to lose; others are asked, and keep their place.
     if (report.added && !document.querySelector(".month")) location.reload();
-    else if (!changes && !problems) {
+    else if (!hasNews(report) && !problems) {
       const card = place.firstElementChild;
       setTimeout(() => card.remove(), SHOWN_MS);
     }
@@ -111,6 +132,8 @@ export function startOperations(place) {
   }
 
   function say(sentence) {
+    stop();
+    following = null;
     const card = document.createElement("p");
     card.className = "operation-card";
     card.setAttribute("role", "alert");
@@ -119,10 +142,33 @@ export function startOperations(place) {
   }
 }
 
-function words({ done, total, files_per_s: rate, seconds_left: left }) {
-  if (!total) return "looking through the folders";
-  const parts = [`${done.toLocaleString("en")} of ${total.toLocaleString("en")} files`];
-  if (rate >= 1) parts.push(`${Math.round(rate).toLocaleString("en")} a second`);
+// Who asked for a rebuild or a verification waits for its answer.
+function hasNews(report) {
+  const asked = "checked" in report || "differences" in report;
+  return asked || report.added + report.changed + report.moved + report.missing > 0;
+}
+
+function tellProblems(details, { problems, problem_count: count }) {
+  details.hidden = !count;
+  details.querySelector("summary").textContent = `${format(count)} file${count === 1 ? "" : "s"} had problems`;
+  details.querySelector("ul").replaceChildren(
+    ...problems.map(({ path, reason }) => {
+      const item = document.createElement("li");
+      const name = document.createElement("b");
+      name.textContent = path;
+      item.append(name, ` ${reason}`);
+      return item;
+    }),
+  );
+}
+
+const format = (count) => count.toLocaleString("en");
+
+function words({ phase_words: phase, done, total, files_per_s: rate, seconds_left: left }) {
+  const parts = [phase || "beginning"];
+  if (total) parts.push(`${format(done)} of ${format(total)} files`);
+  else if (done) parts.push(`${format(done)} so far`);
+  if (rate >= 1) parts.push(`${format(Math.round(rate))} a second`);
   if (left >= 90) parts.push(`about ${Math.round(left / 60)} minutes left`);
   else if (left > 1) parts.push(`about ${Math.round(left)} seconds left`);
   return parts.join(" · ");

@@ -1,0 +1,45 @@
+"""What the long operations take, and which of them can be started and resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from errors import InvalidRequestError
+from operation_state import Operation, OperationType
+
+_MOST_BUDGET_S: Final = 10**7
+
+PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]] = {
+    OperationType.UPDATE_INDEX: {"accept_missing": bool},
+    OperationType.REBUILD_DATABASE: {"accept_missing": bool},
+    OperationType.VERIFY_LIBRARY: {"budget_s": (int, float)},
+}
+"""What the operations that there are take."""
+
+
+def check_parameters(operation_type: OperationType, parameters: Mapping[str, Any]) -> None:
+    """Raise `InvalidRequestError` for what this operation does not take."""
+    known = PARAMETERS.get(operation_type)
+    if known is None:
+        raise InvalidRequestError(f"type must be one of {', '.join(sorted(PARAMETERS))}.")
+    for name, value in parameters.items():
+        kind = known.get(name)
+        wrong_bool = isinstance(value, bool) and kind is not bool
+        if kind is None or not isinstance(value, kind) or wrong_bool:
+            names = ", ".join(known)
+            raise InvalidRequestError(
+                f"{operation_type.value} takes {names}, not {name}={value!r}."
+            )
+        if name == "budget_s" and not 0 < float(str(value)) <= _MOST_BUDGET_S:
+            raise InvalidRequestError(f"budget_s is above 0 and at most {_MOST_BUDGET_S}.")
+
+
+def known_type(operation: Operation) -> OperationType:
+    """Its type. Raises `InvalidRequestError` for one of an older app, which nobody can resume."""
+    for known in PARAMETERS:
+        if operation.operation_type == known.value:
+            return known
+    raise InvalidRequestError(
+        f"Operation {operation.operation_id} is of an older program and cannot be resumed."
+    )
