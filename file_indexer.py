@@ -55,6 +55,7 @@ class FileIndexer:
     """Reads files of the library at `root` into records; what it is unsure of, ExifTool reads.
 
     known_facts: asked before a file is read whose hashes are known.
+    check: raises where the person asked to stop; called while files are read.
     """
 
     root: Path
@@ -63,6 +64,7 @@ class FileIndexer:
     cache: HashCache
     time_zone: ZoneInfo
     known_facts: KnownFacts | None = None
+    check: Callable[[], None] = lambda: None
 
     def index_files(self, files: Sequence[PhotoFile]) -> Iterator[IndexedFile]:
         """The one way from files to rows: read each, in a worker, and say what its row holds.
@@ -96,6 +98,7 @@ class FileIndexer:
             batch_size=WORKER_BATCH_FILES,
             # A large file takes a slow disk longer than others.
             extra_s=lambda request: sizes[request[0]] / SLOW_DISK_BYTES_S,
+            check=self.check,
         )
         pairs = zip(files, (result for _, result in results), strict=True)
         while batch := list(itertools.islice(pairs, BATCH_FILES)):

@@ -189,6 +189,7 @@ class _IndexRun:
             indexer.cache,
             indexer.time_zone,
             indexer.known_facts,
+            observer.check,
         )
         self._cache = indexer.cache
         self._markers = indexer.markers

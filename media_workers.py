@@ -20,7 +20,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import count, islice
@@ -37,6 +37,7 @@ B = TypeVar("B")
 DEFAULT_BATCH_SIZE: Final = 16
 _BATCH_TIMEOUT_FILES: Final = 3  # a batch may take as long as this many of its slowest files
 _START_TIMEOUT_S: Final = 60.0
+_CHECK_EVERY_S: Final = 0.25  # a cancel is to be felt within a second, however large a file is
 _EXIT_TIMEOUT_S: Final = 5.0
 _BOOT: Final = """
 import json, sys
@@ -135,14 +136,16 @@ class WorkerPool:
         batch_size: int = DEFAULT_BATCH_SIZE,
         priority: Priority = Priority.WORK,
         extra_s: Callable[[A], float] = lambda _: 0.0,
+        check: Callable[[], None] = lambda: None,
     ) -> Generator[tuple[A, B | WorkerFailure], None, None]:
         """Each item, in order, with what `function([item, …])` gave for it.
 
         At most two batches a worker are under way, so neither the items nor the results
         pile up. A batch that raises, crashes its worker or takes too long is repeated item
         by item, so that only the guilty item gets a `WorkerFailure`. An item may take
-        `extra_s` of it longer than others. Closing the generator
-        ends what is under way; closing the pool raises `CancelledError` here.
+        `extra_s` of it longer than others. `check` is called now and then while a batch is
+        waited for; what it raises, and closing the generator, ends what is under way. Closing
+        the pool raises `CancelledError` here.
         """
         source = iter(items)
         under_way: deque[tuple[list[A], _Job]] = deque()
@@ -155,7 +158,7 @@ class WorkerPool:
             fill()
             while under_way:
                 batch, job = under_way[0]
-                results = _wait_for(job, len(batch))
+                results = _wait_for(job, len(batch), check)
                 under_way.popleft()
                 fill()  # before the caller takes its time over the results
                 if not isinstance(results, WorkerFailure):
@@ -164,7 +167,7 @@ class WorkerPool:
                     yield batch[0], results
                 else:
                     log.info("repeating a batch of %d singly: %s", len(batch), results.reason)
-                    singly = self._map_singly(function, batch, priority, extra_s)
+                    singly = self._map_singly(function, batch, priority, extra_s, check)
                     yield from zip(batch, singly, strict=True)
         finally:
             for _, job in under_way:
@@ -182,10 +185,11 @@ class WorkerPool:
         batch: Sequence[A],
         priority: Priority,
         extra_s: Callable[[A], float],
+        check: Callable[[], None],
     ) -> list[B | WorkerFailure]:
         jobs = [self._start_batch(function, [item], priority, extra_s) for item in batch]
         try:
-            answers = [_wait_for(job, 1) for job in jobs]
+            answers = [_wait_for(job, 1, check) for job in jobs]
         finally:
             for job in jobs:
                 self._stop(job)
@@ -221,7 +225,9 @@ class WorkerPool:
                 worker.stop(job)
 
 
-def _wait_for(job: _Job, length: int) -> list[Any] | WorkerFailure:
+def _wait_for(job: _Job, length: int, check: Callable[[], None]) -> list[Any] | WorkerFailure:
+    while not wait([job.future], _CHECK_EVERY_S).done:
+        check()
     error = job.future.exception()
     if isinstance(error, LibraryError):
         return WorkerFailure(error.message)

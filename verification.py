@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -155,7 +155,7 @@ class Verifier:
         checkpoint.done = tally.checked
         observer.report_progress(phase=PHASE, done=tally.checked, total=total)
         complete = True
-        with closing(self._read(left)) as answers:
+        with closing(self._read(left, observer.check)) as answers:
             while batch := list(islice(answers, CHECKPOINT_FILES)):
                 findings = self._judge(batch)
                 self._check_mounted(expected=True)  # the share may have gone while we read
@@ -206,7 +206,9 @@ class Verifier:
                 rows = {row.id: row for row in catalog.list_present_files(connection, chunk)}
             yield from (rows[photo_id] for photo_id in chunk if photo_id in rows)
 
-    def _read(self, photo_ids: Sequence[int]) -> Generator[_Answer, None, None]:
+    def _read(
+        self, photo_ids: Sequence[int], check: Callable[[], None]
+    ) -> Generator[_Answer, None, None]:
         """Each row with what its file gave, in the order of the ids."""
         rows: deque[KnownFile] = deque()
 
@@ -216,7 +218,11 @@ class Verifier:
                 yield str(self.root / row.current_path)
 
         results = self.pool.map_batches(
-            read_files, list_paths(), batch_size=_WORKER_BATCH_FILES, extra_s=_extra_s
+            read_files,
+            list_paths(),
+            batch_size=_WORKER_BATCH_FILES,
+            extra_s=_extra_s,
+            check=check,
         )
         with closing(results):
             for _, reading in results:
@@ -249,7 +255,7 @@ class Verifier:
                 elif row.id in rows:
                     again.append(row.id)
         if again:
-            findings += self._judge(list(self._read(again)))
+            findings += self._judge(list(self._read(again, lambda: None)))
         return findings
 
 

@@ -393,3 +393,23 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass within 10 s"
         time.sleep(0.02)
+
+
+class _StopError(Exception):
+    """What a person's cancel raises."""
+
+
+def test_a_check_that_raises_ends_what_is_under_way_within_a_second(tmp_path: Path) -> None:
+    asked = time.monotonic() + 0.5
+
+    def check() -> None:
+        if time.monotonic() > asked:
+            raise _StopError
+
+    with WorkerPool(workers=1, memory_mb=256, file_timeout_s=60) as pool:
+        assert pool.run(os.getpid) != os.getpid()  # the worker has started
+        with pytest.raises(_StopError):
+            list(pool.map_batches(_sleep_batch, [(str(tmp_path), 30.0)], check=check))
+        assert time.monotonic() - asked < 1
+        assert list(pool.map_batches(_sleep_batch, [(str(tmp_path), 0.0)]))
+        assert time.monotonic() - asked < 10
