@@ -128,6 +128,7 @@ class _Served:
         try:
             library = open_library(self._settings)
         except DatabaseDamagedError as error:
+            sys.stderr.write(f"lightkeep: {error.message}\n")
             self._app = create_recovery_app(Damaged(self._settings, error.message, self._restore))
             return
         self._library = library

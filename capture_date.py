@@ -14,6 +14,7 @@ from typing import Final
 
 CREATION_DATE_TAG: Final = "Keys:CreationDate"
 CREATE_DATE_TAG: Final = "QuickTime:CreateDate"
+AVI_DATE_TAG: Final = "RIFF:DateTimeOriginal"
 
 _EXIF_DATES: Final = (
     ("ExifIFD:DateTimeOriginal", ("ExifIFD:OffsetTimeOriginal", "ExifIFD:OffsetTime")),
@@ -29,7 +30,7 @@ _FILM_DATES: Final = (
     "ItemList:ContentCreateDate",
     "UserData:DateTimeOriginal",
     "H264:DateTimeOriginal",
-    "RIFF:DateTimeOriginal",
+    AVI_DATE_TAG,
 )
 # UTC by their standards (ISO/IEC 14496-12 mvhd, Matroska DateUTC, ASF File Properties).
 _UTC_FILM_DATES: Final = (

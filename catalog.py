@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Final
@@ -280,17 +281,18 @@ def list_companions(
     connection: sqlite3.Connection, photo_ids: Iterable[int]
 ) -> dict[int, list[Photo]]:
     """The present companions of each of these photos that has some, by path."""
+    # CROSS JOIN: in this order, else SQLite walks all present photos.
     columns = ", ".join(f"photos.{field.name}" for field in fields(Photo))
     rows = connection.execute(
-        f"SELECT leader_id, {columns} FROM companions JOIN photos ON photos.id = photo_id"  # noqa: S608  constants only
+        f"SELECT leader_id, {columns} FROM companions CROSS JOIN photos ON photos.id = photo_id"  # noqa: S608  constants only
         " WHERE leader_id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL"
         " ORDER BY current_path",
         [json.dumps(list(photo_ids))],
     )
-    companions: dict[int, list[Photo]] = {}
+    companions: dict[int, list[Photo]] = defaultdict(list)
     for leader_id, *row in rows:
-        companions.setdefault(leader_id, []).append(Photo(*row))
-    return companions
+        companions[leader_id].append(Photo(*row))
+    return dict(companions)
 
 
 def find_leader(connection: sqlite3.Connection, photo_id: int) -> Photo | None:
@@ -405,9 +407,7 @@ def mark_missing(connection: sqlite3.Connection, photo_ids: Iterable[int], since
     )
 
 
-def list_pair_facts(
-    connection: sqlite3.Connection,
-) -> Iterator[tuple[int, str, str, float | None]]:
+def list_pair_facts(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:
     """Id, path, type and duration of every present photo: what tells which belong together."""
     return connection.execute(
         "SELECT id, current_path, file_type, duration_s FROM photos WHERE missing_since IS NULL"

@@ -78,12 +78,19 @@ if sys.platform == "linux":
     if hard == resource.RLIM_INFINITY or memory < hard:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+# A worker's limit is one job's; this process outlives jobs, and each command has its deadline.
+hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
 os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
 class ExifToolFailedError(Exception):
     """ExifTool hung, died or answered nonsense; its process is gone."""
+
+
+class _NotYetError(Exception):
+    """What is called ExifTool does not run, or is too old."""
 
 
 def find_exiftool() -> str | None:
@@ -94,7 +101,8 @@ def find_exiftool() -> str | None:
     for name in (os.environ.get("LIGHTKEEP_EXIFTOOL"), "exiftool", str(BUNDLED)):
         found = shutil.which(name) if name else None
         if found:
-            with contextlib.suppress(subprocess.TimeoutExpired):  # busy: asked again next time
+            # Busy, or no good as yet: asked again next time.
+            with contextlib.suppress(subprocess.TimeoutExpired, _NotYetError, OSError):
                 if _runs(found, os.stat(found).st_mtime_ns):
                     return found
     return None
@@ -113,10 +121,13 @@ def _runs(executable: str, _mtime_ns: int) -> bool:
             cwd="/",
             env=_make_environment(),
         )
-        return _parse_version(done.stdout.decode("ascii", "replace").strip()) >= MINIMUM_VERSION
+        if _parse_version(done.stdout.decode("ascii", "replace").strip()) < MINIMUM_VERSION:
+            raise ValueError("it is too old")
+        return True
     except (OSError, ValueError, subprocess.CalledProcessError):
+        # Not remembered: a Perl that comes later leaves no trace in the file.
         LOGGER.warning("%s is no ExifTool of version 12.15 or newer; it is not used", executable)
-        return False
+        raise _NotYetError from None
 
 
 def _make_environment() -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 from catalog import PhotoRecord
@@ -27,8 +27,11 @@ from metadata import READER_VERSION, Facts, zone_version
 from row_seals import keep_seals
 
 BATCH_FILES: Final = 100
+BATCH_S: Final = 0.5
 WORKER_BATCH_FILES: Final = 20
 SLOW_DISK_BYTES_S: Final = 10_000_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class FileIndexer:
             check=self.check,
         )
         pairs = zip(files, (result for _, result in results), strict=True)
-        while batch := list(itertools.islice(pairs, BATCH_FILES)):
+        while batch := take_batch(pairs, BATCH_FILES):
             yield from self._read_batch(batch)
 
     def _request(self, file: PhotoFile) -> ReadRequest:
@@ -163,6 +166,21 @@ class FileIndexer:
         """The `reader_version`s of rows that need no second look."""
         settled = {READER_VERSION, zone_version(self.time_zone.key)}
         return frozenset(settled if self.exiftool else settled | {-one for one in settled})
+
+
+def take_batch(items: Iterator[T], most: int) -> list[T]:
+    """The next `most` items, or those that come within about `BATCH_S` seconds.
+
+    Between two batches work is written and may be stopped: on a slow disk neither the bar nor
+    a cancel shall wait for a hundred files.
+    """
+    batch: list[T] = []
+    ends = time.monotonic() + BATCH_S
+    for item in items:
+        batch.append(item)
+        if len(batch) >= most or time.monotonic() >= ends:
+            break
+    return batch
 
 
 def remember_read(

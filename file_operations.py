@@ -28,6 +28,7 @@ from folder_scan import (
 )
 from media_types import SIGNATURE_BYTES, Kind, detect_format, kind_of
 from metadata import (
+    DURATION_TAG,
     IMAGE_SIZE_TAG,
     ROTATION_TAG,
     SIZE_TAGS,
@@ -372,7 +373,11 @@ def _merge(
     if answer is None:
         return fast
     if kind_of(file_type) == Kind.VIDEO:
-        shape = {tag: fast[tag] for tag in (IMAGE_SIZE_TAG, VIDEO_ROTATION_TAG) if tag in fast}
+        shape: dict[str, TagValue] = {
+            tag: fast[tag] for tag in (IMAGE_SIZE_TAG, VIDEO_ROTATION_TAG) if tag in fast
+        }
+        if answer.get(DURATION_TAG) in (0, "0"):  # of a film in fragments ExifTool knows none
+            shape[DURATION_TAG] = fast.get(DURATION_TAG, 0)
         return fast | answer | shape
     size = {tag: fast[tag] for tag in SIZE_TAGS.get(file_type, ()) if tag in fast}
     if not size:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from PIL import Image
 
-from capture_date import CREATE_DATE_TAG, CREATION_DATE_TAG
+from capture_date import AVI_DATE_TAG, CREATE_DATE_TAG, CREATION_DATE_TAG
 from errors import PictureError
 from metadata import DURATION_TAG, IMAGE_SIZE_TAG, MAKE_TAGS, MODEL_TAGS, VIDEO_ROTATION_TAG
 
@@ -147,7 +147,8 @@ def _describe(film: InputContainer) -> dict[str, str | int | float]:
         tags[CREATION_DATE_TAG] = local
     moment = _to_exif_date(said.get("creation_time"))
     if moment:
-        tags[CREATE_DATE_TAG] = moment
+        # What FFmpeg calls so is AVI's IDIT, which is local time.
+        tags[AVI_DATE_TAG if film.format.name == "avi" else CREATE_DATE_TAG] = moment
     for names, key in ((MAKE_TAGS, "make"), (MODEL_TAGS, "model")):
         text = said.get(f"com.apple.quicktime.{key}")
         if text:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from media_types import Kind, is_media_name, kind_of_name
 SIDECAR_SUFFIX: Final = ".xmp"
 LINK: Final = "(symbolic link)"
 SPECIAL_FILE: Final = "(special file)"
+TELL_EVERY_S: Final = 0.25
 
 SYSTEM_DIRS: Final = frozenset(
     {
@@ -66,12 +68,15 @@ class FolderScan:
     unreadable_folders: frozenset[str]
 
 
-def scan_folder(root: Path, *, skip: Collection[Path] = ()) -> FolderScan:
+def scan_folder(
+    root: Path, *, skip: Collection[Path] = (), tell: Callable[[int], None] = lambda _: None
+) -> FolderScan:
     """Walk everything under `root`; links are not followed, hidden entries not looked at.
 
-    skip: folders to leave out, absolute. Trouble is a value; nothing is raised.
+    skip: folders to leave out, absolute. tell: told every `TELL_EVERY_S` how many photos were
+    found; what it raises ends the walk. Trouble is a value; nothing else is raised.
     """
-    walk = _Walk(os.path.abspath(root), frozenset(filter(None, map(_identify, skip))))
+    walk = _Walk(os.path.abspath(root), frozenset(filter(None, map(_identify, skip))), tell)
     walk.run()
     walk.files.sort(key=lambda file: file.path)
     return FolderScan(
@@ -100,6 +105,7 @@ def make_file_stat(path: str, result: os.stat_result) -> FileStat:
 class _Walk:
     root: str
     skip: frozenset[tuple[int, int]]
+    tell: Callable[[int], None] = lambda _: None
     files: list[FileStat] = field(default_factory=list)
     sidecars: dict[str, FileStat] = field(default_factory=dict)
     folders: dict[str, int] = field(default_factory=dict)
@@ -107,6 +113,7 @@ class _Walk:
     problems: list[FileProblem] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
     _waiting: list[str] = field(default_factory=lambda: [""])
+    _told_at: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         while self._waiting:
@@ -125,6 +132,7 @@ class _Walk:
         with os.scandir(absolute) as entries:
             self.folders[folder] = modified
             for entry in entries:
+                self._tell_now_and_then()
                 if entry.name[0] == ".":
                     continue
                 path = f"{folder}/{entry.name}" if folder else entry.name
@@ -137,6 +145,12 @@ class _Walk:
                     continue  # removed since the folder was listed
                 except OSError as error:
                     self._report_unreadable(folder, error)
+
+    def _tell_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= TELL_EVERY_S:
+            self._told_at = now
+            self.tell(len(self.files))
 
     def _look_at(self, entry: os.DirEntry[str], path: str) -> None:
         if entry.is_dir(follow_symlinks=False):

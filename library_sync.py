@@ -8,7 +8,6 @@ the end lets each row follow its picture.
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,14 @@ from catalog import KnownFile, PhotoRecord
 from db import Database
 from errors import BrakeError, FileProblem
 from exiftool_process import ExifTool
-from file_indexer import BATCH_FILES, FileIndexer, IndexedFile, KnownFacts, remember_read
+from file_indexer import (
+    BATCH_FILES,
+    FileIndexer,
+    IndexedFile,
+    KnownFacts,
+    remember_read,
+    take_batch,
+)
 from file_operations import FolderScan, find_sidecars, scan_folder
 from hash_cache import HashCache
 from index_plan import Comparison, PhotoFile, assign_rows, compare_files
@@ -121,7 +127,12 @@ class Indexer:
         observer.report_progress(phase="walk")
         brake = Brake(accept_missing)
         brake.check_markers(self.markers)
-        scan = scan_folder(self.root, skip=self.skip)
+
+        def tell(found: int) -> None:
+            observer.report_progress(phase="walk", done=found)
+            observer.check()
+
+        scan = scan_folder(self.root, skip=self.skip, tell=tell)
         brake.check_markers(self.markers)  # the share may have gone while we walked
         observer.check()
         run = _IndexRun(self, observer, scan, brake, dry_run=dry_run)
@@ -374,7 +385,7 @@ class _IndexRun:
         done = hits_before = 0
         self._observer.report_progress(phase="read", done=0, total=len(files))
         indexed = self._reader.index_files(files)
-        while batch := list(itertools.islice(indexed, BATCH_FILES)):
+        while batch := take_batch(indexed, BATCH_FILES):
             for item in batch:
                 if item.problem:
                     self._add_problem(item.problem)

@@ -22,7 +22,7 @@ from media_types import Kind, kind_of
 TagValue: TypeAlias = "str | int | float | list[TagValue]"
 Tags: TypeAlias = Mapping[str, TagValue]
 
-READER_VERSION: Final = 2
+READER_VERSION: Final = 3
 """Raised whenever the same file may yield other facts: rows of an older one are read again."""
 
 SIZE_TAGS: Final = {

@@ -6,6 +6,7 @@ HEIC comes by pillow-heif, a film's frame by FFmpeg, and RAW is shown by the JPE
 
 from __future__ import annotations
 
+import fcntl
 import io
 import logging
 import math
@@ -14,7 +15,7 @@ import resource
 import stat
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO, Final
@@ -45,6 +46,7 @@ _MODE_BYTES: Final = MappingProxyType(
 # Of formats whose decoders hold more than the picture they give: measured at 48 megapixels.
 _FORMAT_BYTES: Final = MappingProxyType({"heic": 7, "avif": 8, "webp": 15, "jp2": 2})
 _PROGRESSIVE_BYTES: Final = 4  # a progressive JPEG is held whole, as coefficients
+_LARGE_BYTES: Final = 100_000_000
 _MEMORY_SHARE: Final = 0.4
 _MOST_HALVINGS: Final = 5  # JPEG 2000 holds the picture at halves of its size, mostly five
 _ORIENTATION_TAG: Final = 0x0112
@@ -136,6 +138,10 @@ def _draw_image(
     try:
         return _draw_base(file, file_type, orientation, grid_px, view_px, sensor=sensor)
     except _DECODER_ERRORS as error:
+        if file_type == "jp2":  # it may have fewer sizes of itself than were asked for
+            with suppress(*_DECODER_ERRORS):
+                file.seek(0)
+                return _draw_base(file, file_type, orientation, grid_px, view_px, halvings=0)
         file.seek(0)
         return _draw_damaged(
             file, file_type, orientation, grid_px, view_px, cause=error, sensor=sensor
@@ -160,6 +166,7 @@ def _draw_base(
     view_px: int,
     *,
     sensor: bool = False,
+    halvings: int = _MOST_HALVINGS,
 ) -> Image.Image:
     """The first frame, upright, as RGB, large enough for both small pictures.
 
@@ -176,13 +183,16 @@ def _draw_base(
         stored_pixels = width * height
         picture.draft(picture.mode, target)
         if isinstance(picture, Jpeg2KImageFile) and not ImageFile.LOAD_TRUNCATED_IMAGES:
-            picture.reduce = min(_MOST_HALVINGS, int(math.log2(1 / factor)))
-        _check_size(picture, file_type, stored_pixels)
-        own_orientation = picture.getexif().get(_ORIENTATION_TAG, 1)
-        picture.load()
-        profile = picture.info.get("icc_profile")
-        plain = _to_gray(picture, target) if picture.mode == "1" else _to_plain_mode(picture)
-        scaled = plain.resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
+            picture.reduce = min(halvings, int(math.log2(1 / factor)))
+        needed = _check_size(picture, file_type, stored_pixels)
+        with _take_turn(needed):
+            own_orientation = picture.getexif().get(_ORIENTATION_TAG, 1)  # of PNG it loads as well
+            picture.load()
+            profile = picture.info.get("icc_profile")
+            plain = _to_gray(picture, target) if picture.mode == "1" else _to_plain_mode(picture)
+            scaled = plain.resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
+            del plain
+            picture.im = None  # type: ignore[assignment]
     flat = _to_srgb_on_white(scaled, profile)
     for step in _orientation_steps(file_type, own_orientation, orientation):
         if step in _UPRIGHT:
@@ -247,7 +257,18 @@ def _open_picture(file: BinaryIO, file_type: str) -> Image.Image:
     return picture
 
 
-def _check_size(picture: Image.Image, file_type: str, stored_pixels: int) -> None:
+@contextmanager
+def _take_turn(needed: int) -> Iterator[None]:
+    """One large picture at a time on this machine, whatever the number of workers."""
+    if needed <= _LARGE_BYTES:
+        yield
+        return
+    with open(__file__, "rb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+
+
+def _check_size(picture: Image.Image, file_type: str, stored_pixels: int) -> int:
     """Before decoding, and after `draft` has chosen the size of a JPEG."""
     needed = picture.width * picture.height * _MODE_BYTES.get(picture.mode, 4)
     needed = max(needed, stored_pixels * _FORMAT_BYTES.get(file_type, 0))
@@ -258,6 +279,7 @@ def _check_size(picture: Image.Image, file_type: str, stored_pixels: int) -> Non
             f"It has {picture.width} × {picture.height} pixels, "
             f"which would take {needed // 1_000_000} MB of memory."
         )
+    return needed
 
 
 def _allowed_bytes() -> int:

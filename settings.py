@@ -6,13 +6,14 @@ library's own folder, built-in default.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from errors import InvalidRequestError
 
@@ -115,11 +116,25 @@ def _find_zone(name: str, path: Path) -> ZoneInfo:
         ) from error
 
 
+def _find_zone_of_clock() -> str | None:
+    """The name of the zone in /etc/localtime where that is a copy, as containers mount it."""
+    try:
+        rules = Path("/etc/localtime").read_bytes()
+    except OSError:
+        return None
+    for name in ("UTC", *sorted(available_timezones())):
+        for folder in TZPATH:
+            with contextlib.suppress(OSError):
+                if Path(folder, name).read_bytes() == rules:
+                    return name
+    return None
+
+
 def find_machine_zone() -> ZoneInfo:
     """The zone of this machine's clock; UTC where that is not to be told."""
     import tzlocal  # late: migrate_db runs without any package
 
     try:
-        return ZoneInfo(tzlocal.get_localzone_name() or "UTC")
+        return ZoneInfo(tzlocal.get_localzone_name() or _find_zone_of_clock() or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo("UTC")

@@ -16,7 +16,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -26,7 +25,7 @@ import write_journal
 from catalog import KnownFile
 from db import Database
 from errors import BrakeError, FileProblem
-from file_indexer import SLOW_DISK_BYTES_S
+from file_indexer import SLOW_DISK_BYTES_S, take_batch
 from fresh_reading import FileReading, read_files
 from library_sync import IndexObserver
 from media_workers import WorkerFailure, WorkerPool
@@ -156,7 +155,7 @@ class Verifier:
         observer.report_progress(phase=PHASE, done=tally.checked, total=total)
         complete = True
         with closing(self._read(left, observer.check)) as answers:
-            while batch := list(islice(answers, CHECKPOINT_FILES)):
+            while batch := take_batch(answers, CHECKPOINT_FILES):
                 findings = self._judge(batch)
                 self._check_mounted(expected=True)  # the share may have gone while we read
                 tally.add(batch, findings)

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -317,3 +318,66 @@ def test_an_older_database_is_migrated_by_the_verb(photos: Path) -> None:
     assert _run("migrate", photos).returncode == 0
     listed = [json.loads(line) for line in _run("list", photos, "--json").stdout.splitlines()]
     assert [(photo["rating"], photo["kept_in"]) for photo in listed] == [(4, "database")]
+
+
+def test_operations_are_listed_as_running_while_their_process_lives(photos: Path) -> None:
+    opened = open_library(load_settings(photos))
+    try:
+        with opened.database.transaction() as connection:
+            made = operation_state.create_operation(connection, OperationType.VERIFY_LIBRARY)
+        [listed] = json.loads(_run("operations", photos, "--json").stdout)
+        assert (listed["operation_id"], listed["status"]) == (made.operation_id, "pending")
+        assert "pending" in _run("operations", photos).stdout
+    finally:
+        opened.close()
+    [listed] = json.loads(_run("operations", photos, "--json").stdout)
+    assert (listed["status"], listed["started_at"]) == ("paused", made.started_at)
+
+
+@pytest.mark.parametrize("verb", ["index", "verify", "rebuild"])
+def test_sigterm_pauses_every_long_deed_and_resume_ends_it(
+    photos: Path, tmp_path: Path, verb: str
+) -> None:
+    for number in range(4000):
+        shutil.copyfile(photos / "a.jpg", photos / f"{number}.jpg")
+    place = ("--data-dir", str(tmp_path / "data"))
+    if verb != "index":
+        report_of("index", photos, *place)
+    process = subprocess.Popen(
+        [sys.executable, cli.__file__, verb, str(photos), *place],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    status = ""
+    while status != "running" and process.poll() is None:
+        listed = _run("operations", photos, "--json", *place)
+        status = json.loads(listed.stdout)[0]["status"] if listed.stdout.strip("[]\n") else ""
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    if process.returncode == 0:
+        pytest.skip("this machine was done before it could be stopped")
+    assert process.returncode == 2, errors
+    assert "It was paused" in errors
+    assert f"./lightkeep resume {photos} --data-dir {tmp_path / 'data'}" in errors
+    resumed = report_of("resume", photos, *place)
+    assert (resumed["status"], resumed["found"]) == ("completed", 4002)
+    assert len(_run("list", photos, "--json", *place).stdout.splitlines()) == 4002
+
+
+def test_a_migration_prints_json_and_nothing_else(photos: Path) -> None:
+    make_old(photos / "photo_library.db", [photo_row(1, rating=4)], version=2)
+    done = report_of("migrate", photos)
+    assert (done["from_version"], done["to_version"], done["ratings"]) == (2, 3, 1)
+    assert report_of("migrate", photos) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [(sqlite3.SQLITE_CORRUPT, "recover"), (sqlite3.SQLITE_IOERR_READ, "disk")]
+)
+def test_only_damage_is_answered_with_a_recovery(code: int, remedy: str) -> None:
+    error = sqlite3.DatabaseError("trouble")
+    error.sqlite_errorcode = code
+    words = cli._describe_trouble(error)
+    assert remedy in words
+    assert ("recover" in words) is (remedy == "recover")

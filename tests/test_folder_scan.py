@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import folder_scan
 from errors import FileProblem
 from file_operations import find_sidecar, find_sidecars, scan_folder, stat_file
 from folder_scan import LINK, SPECIAL_FILE, SYSTEM_DIRS, _Walk, make_file_stat
@@ -227,3 +228,21 @@ def test_a_sidecar_without_suffix_is_for_the_raw_or_the_only_one(
 ) -> None:
     expected = {owner: "a/IMG.xmp"} if owner else {}
     assert find_sidecars(photos, ["a/IMG.xmp"]) == expected
+
+
+def test_a_long_walk_tells_how_far_it_is_and_can_be_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_scan, "TELL_EVERY_S", 0)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_text("")
+    told: list[int] = []
+    assert len(scan_folder(tmp_path, tell=told.append).files) == 3
+    assert told == [0, 1, 2]
+
+    def stop(found: int) -> None:
+        if found == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan_folder(tmp_path, tell=stop)

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfoNotFoundError
@@ -20,7 +21,9 @@ import catalog
 import library
 import operation_state
 from backups import list_backups
+from db_rebuild import Rebuilder
 from errors import (
+    BusyError,
     DatabaseDamagedError,
     DatabaseRefusedError,
     InvalidRequestError,
@@ -31,6 +34,7 @@ from errors import (
 from exiftool_process import find_exiftool
 from library import Library, open_for_reading, open_library, recover_library
 from operation_parameters import PARAMETERS
+from operation_runner import OperationContext
 from operation_state import OperationStatus, OperationType, create_operation, list_operations
 from settings import Settings, find_machine_zone, load_settings
 
@@ -398,3 +402,86 @@ def test_an_exiftool_that_was_installed_since_is_used_by_the_next_index(
     assert first is not None
     assert opened._make_indexer().exiftool is first
     opened.close()
+
+
+# -- one operation and another ----------------------------------------------------------------
+
+
+def _leave_rebuild(opened: Library) -> str:
+    """A rebuild that a dead process left, with what it had built."""
+    operation_id = interrupt(opened, OperationType.REBUILD_DATABASE)
+    folder = opened.settings.data_dir / "rebuild"
+    folder.mkdir()
+    (folder / "part").write_text("")
+    return operation_id
+
+
+def test_what_a_discarded_rebuild_had_built_is_removed(opened: Library) -> None:
+    operation_id = _leave_rebuild(opened)
+    opened.discard_operation(operation_id)
+    assert not (opened.settings.data_dir / "rebuild").exists()
+
+
+def test_discarding_takes_nothing_from_a_rebuild_that_runs(opened: Library) -> None:
+    operation_id = _leave_rebuild(opened)
+    go_on, begun = threading.Event(), threading.Event()
+
+    def deed(_: OperationContext) -> dict[str, object]:
+        begun.set()
+        go_on.wait(10)
+        return {}
+
+    running = opened.runner.start(OperationType.REBUILD_DATABASE, deed)
+    assert begun.wait(10)
+    opened.discard_operation(operation_id)
+    assert (opened.settings.data_dir / "rebuild/part").exists()
+    with pytest.raises(BusyError):
+        opened.start_operation(OperationType.VERIFY_LIBRARY)
+    go_on.set()
+    opened.runner.wait(running, timeout=10)
+
+
+def test_starting_over_while_something_runs_keeps_what_was_interrupted(opened: Library) -> None:
+    operation_id = interrupt(opened, OperationType.VERIFY_LIBRARY)
+    go_on = threading.Event()
+    running = opened.runner.start(OperationType.UPDATE_INDEX, lambda _: {"x": go_on.wait(10)})
+    with pytest.raises(BusyError):
+        opened.start_over(operation_id)
+    go_on.set()
+    opened.runner.wait(running, timeout=10)
+    assert [one.operation_id for one in opened.list_interrupted()] == [operation_id]
+
+
+def test_a_cancelled_rebuild_leaves_nothing_behind(
+    opened: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _index(opened)
+    begun = threading.Event()
+
+    def rebuild(rebuilder: Rebuilder, observer: OperationContext, **_: object) -> None:
+        rebuilder.work_folder.mkdir()
+        begun.set()
+        while True:
+            observer.check()
+
+    monkeypatch.setattr(Rebuilder, "rebuild", rebuild)
+    for stop, left in ((opened.runner.pause, True), (opened.cancel_operation, False)):
+        opened._make_rebuilder().discard_work()
+        begun.clear()
+        operation_id = opened.start_operation(OperationType.REBUILD_DATABASE)
+        assert begun.wait(10)
+        stop(operation_id)
+        opened.runner.wait(operation_id, timeout=10)
+        assert (opened.settings.data_dir / "rebuild").exists() is left
+
+
+def test_a_verification_that_read_all_does_the_work_of_one_that_was_interrupted(
+    opened: Library,
+) -> None:
+    _index(opened)
+    interrupted = interrupt(opened, OperationType.VERIFY_LIBRARY)
+    with opened.database.transaction() as connection:
+        operation_state.pause_interrupted(connection)
+    operation_id = opened.start_operation(OperationType.VERIFY_LIBRARY)
+    assert opened.runner.wait(operation_id, timeout=60).status == "completed"
+    assert opened.get_operation(interrupted).status == OperationStatus.CANCELLED

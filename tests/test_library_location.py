@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from library_location import (
     check_folder,
     find_data_dir,
     find_library,
+    is_held,
     make_data_dir,
     sample_folder,
     take_lock,
@@ -102,3 +105,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", script], check=False)
     take_lock(tmp_path).close()
+
+
+def test_who_only_looks_whether_the_library_is_held_keeps_nobody_out(tmp_path: Path) -> None:
+    assert not is_held(tmp_path)
+    with take_lock(tmp_path):
+        assert is_held(tmp_path)
+        with pytest.raises(LibraryInUseError):
+            take_lock(tmp_path)
+    assert not is_held(tmp_path)
+    # Somebody looks at this very moment.
+    with open(tmp_path / "lock") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        threading.Timer(0.02, look.close).start()
+        take_lock(tmp_path).close()

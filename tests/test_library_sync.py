@@ -24,6 +24,7 @@ from test_film_reader import make_film
 from test_raw_preview import make_dng, make_preview
 
 import catalog
+import file_indexer
 import folder_scan
 import library_sync
 from catalog import Photo
@@ -745,3 +746,22 @@ def test_every_photo_of_the_real_files_is_a_row_or_named(
     assert box.pairs()[f"{live}/IMG_7943_HEVC.MOV"] == f"{live}/IMG_7943.HEIC"
     assert not [path for path in facts if (root / path).read_bytes() != (media / path).read_bytes()]
     box.database.close()
+
+
+def test_a_slow_disk_makes_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_indexer, "BATCH_S", 0.05)
+
+    def slowly() -> Iterator[int]:
+        for number in range(12):
+            time.sleep(0.02)
+            yield number
+
+    items = slowly()
+    first = file_indexer.take_batch(items, 100)
+    assert 1 <= len(first) < 6
+    assert first == list(range(len(first)))  # none is lost between two batches
+    rest = [
+        item for batch in iter(lambda: file_indexer.take_batch(items, 100), []) for item in batch
+    ]
+    assert first + rest == list(range(12))
+    assert file_indexer.take_batch(iter(range(250)), 100) == list(range(100))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import operation_progress
-from operation_progress import LiveOperation, Progress
-from operation_state import OperationStatus, OperationType
+from operation_progress import LiveOperation, Progress, progress_of_row
+from operation_state import Operation, OperationStatus, OperationType
 
 
 def test_every_kind_of_operation_can_say_that_it_runs() -> None:
@@ -39,3 +39,16 @@ def test_rate_and_time_left_are_a_moving_average() -> None:
     assert longer_than_the_window.files_per_s == pytest.approx(2, rel=0.05)
     live.total = None
     assert live.progress(0).seconds_left is None
+
+
+@pytest.mark.parametrize(
+    ("has_writer", "status", "ended_at"), [(True, "running", None), (False, "paused", "2026-02")]
+)
+def test_what_is_active_in_its_row_lives_only_where_a_process_holds_the_library(
+    has_writer: bool, status: str, ended_at: str | None
+) -> None:
+    operation = Operation(
+        "id", "update_index", OperationStatus.RUNNING, "2026-01", "2026-02", {}, {}, None
+    )
+    told = progress_of_row(operation, 0, has_writer=has_writer)
+    assert (told.status, told.started_at, told.ended_at) == (status, "2026-01", ended_at)

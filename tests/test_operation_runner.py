@@ -13,7 +13,14 @@ import pytest
 
 import operation_state
 from db import Database, open_database
-from errors import BrakeError, BusyError, FileProblem, InvalidRequestError, NotFoundError
+from errors import (
+    BrakeError,
+    BusyError,
+    DiskFullError,
+    FileProblem,
+    InvalidRequestError,
+    NotFoundError,
+)
 from operation_progress import Progress
 from operation_runner import OperationContext, OperationRunner, OperationStopped
 from operation_state import Operation, OperationStatus, OperationType
@@ -381,3 +388,82 @@ def test_what_a_dead_process_left_is_offered_for_resume(
     assert runner.wait(left.operation_id, PATIENCE_S).status == "paused"
     runner.cancel(left.operation_id)
     assert runner.list_interrupted() == []
+
+
+def leave(database: Database, **parameters: Any) -> Operation:
+    """An operation at 40 of 100 files, as a process leaves it that is killed."""
+    with database.transaction() as connection:
+        operation = operation_state.create_operation(connection, INDEX, parameters)
+        operation_state.set_status(connection, operation.operation_id, OperationStatus.RUNNING)
+        helper = operation_state.CheckpointHelper(operation.operation_id, parameters)
+        helper.begin_phase("read", 100)
+        helper.advance(40, 4_000)
+        helper.save(connection)
+        return operation_state.get_operation(connection, operation.operation_id)
+
+
+def test_an_interrupted_operation_goes_on_as_the_same_with_its_parameters_and_figures(
+    runner: OperationRunner, database: Database
+) -> None:
+    left = leave(database, accept_missing=True)
+
+    def deed(context: OperationContext) -> dict[str, Any]:
+        assert context.operation_id == left.operation_id
+        context.checkpoint.begin_phase("read", 60)
+        context.checkpoint.advance(60, 6_000)
+        return {"added": 60}
+
+    assert runner.resume(left, deed) == left.operation_id
+    ended = runner.wait(left.operation_id, PATIENCE_S)
+    assert (ended.status, ended.started_at) == ("completed", left.started_at)
+    kept = row(database, left.operation_id)
+    assert kept.parameters == {"accept_missing": True}
+    assert (kept.metrics["read"]["files"], kept.metrics["read"]["bytes"]) == (100, 10_000)
+    with database.reading() as connection:
+        assert len(operation_state.list_operations(connection)) == 1
+
+
+@pytest.mark.parametrize("end", [status for status in OperationStatus if status.is_final])
+def test_what_has_ended_is_never_resumed(
+    runner: OperationRunner, database: Database, end: OperationStatus
+) -> None:
+    left = leave(database)
+    with database.transaction() as connection:
+        operation_state.set_status(connection, left.operation_id, end)
+    with pytest.raises(InvalidRequestError, match="only one that was interrupted"):
+        runner.resume(row(database, left.operation_id), lambda _: {})
+    assert row(database, left.operation_id).status is end
+    assert run(runner, lambda _: {}).status == "completed"
+
+
+def test_nothing_is_resumed_while_something_runs(
+    runner: OperationRunner, database: Database
+) -> None:
+    left = leave(database)
+    deed = SteppedDeed()
+    running = deed.start(runner)
+    with pytest.raises(BusyError):
+        runner.resume(left, lambda _: {})
+    with pytest.raises(BusyError):
+        runner.refuse_if_busy()
+    deed.let_go()
+    runner.wait(running, PATIENCE_S)
+    runner.refuse_if_busy()
+    assert [one.operation_id for one in runner.list_interrupted()] == [left.operation_id]
+
+
+def test_a_full_disk_pauses_what_can_go_on_once_there_is_room(
+    runner: OperationRunner, database: Database
+) -> None:
+    def deed(_: OperationContext) -> dict[str, Any]:
+        raise DiskFullError("The disk is full.")
+
+    ended = run(runner, deed)
+    assert (ended.status, ended.message, ended.error_code) == (
+        *("paused", "The disk is full."),
+        "disk_full",
+    )
+    [waiting] = runner.list_interrupted()
+    assert runner.resume(waiting, lambda _: {}) == ended.operation_id
+    resumed = runner.wait(ended.operation_id, PATIENCE_S)
+    assert (resumed.status, resumed.message, resumed.error_code) == ("completed", None, None)

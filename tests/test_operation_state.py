@@ -51,7 +51,9 @@ def test_an_operation_that_was_done_by_a_later_one_is_not_offered_any_more(
     other = operation_state.create_operation(connection, OperationType.VERIFY_LIBRARY)
     operation_state.pause_interrupted(connection)
     assert operation_state.supersede(connection, INDEX) == 1
-    assert operation_state.get_operation(connection, paused.operation_id).status == "cancelled"
+    superseded = operation_state.get_operation(connection, paused.operation_id)
+    assert superseded.status == "cancelled"
+    assert superseded.error_message == "A later one has done its work."
     assert operation_state.get_operation(connection, other.operation_id).status == "paused"
 
 
@@ -149,6 +151,10 @@ def test_what_a_dead_process_left_is_paused_by_the_next(connection: sqlite3.Conn
         found = operation_state.get_operation(connection, operation.operation_id)
         assert found.status is OperationStatus.PAUSED
         assert found.checkpoint == operation.checkpoint
+        # When it was last heard of is when it stopped, not when somebody noticed.
+        assert found.updated_at == operation.updated_at
+        assert found.error_message is not None
+        assert "went off" in found.error_message
     assert operation_state.get_operation(connection, done.operation_id) == done
 
 

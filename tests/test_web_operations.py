@@ -22,7 +22,7 @@ from library import Library, open_library
 from operation_runner import OperationContext
 from operation_state import OperationType
 from settings import load_settings
-from web.operations import STREAMS
+from web.operations import STREAMS, format_duration, sum_up
 
 UPDATE_INDEX = {"type": "update_index"}
 NO_BOOLEANS: tuple[object, ...] = (1, "1", "true", None, [])
@@ -319,3 +319,135 @@ def test_after_the_brake_a_button_accepts_what_is_missing(home: Path) -> None:
             assert catalog.count_photos(connection).missing == 3
     finally:
         opened.close()
+
+
+# -- what a person is asked, and reads later ---------------------------------------------------
+
+
+@pytest.mark.parametrize("operation_type", ["verify_library", "rebuild_database"])
+def test_work_that_takes_long_says_first_what_it_does(
+    client: FlaskClient, opened: Library, operation_type: str
+) -> None:
+    address = f"/operations/start/{operation_type}"
+    before = len(opened.list_operations())
+    page = client.get(address)
+    assert f'name="type" value="{operation_type}"' in page.text
+    assert "only read" in page.text
+    assert "disabled" not in page.text
+    assert len(opened.list_operations()) == before
+    assert f'href="{address}"' in client.get("/").text
+    with running(opened):
+        busy = client.get(address).text
+    assert "Updating the index is under way" in busy
+    assert "disabled" in busy
+
+
+@pytest.mark.parametrize("name", ["update_index", "trash_photos", "x"])
+def test_only_these_two_have_such_a_page(client: FlaskClient, name: str) -> None:
+    assert client.get(f"/operations/start/{name}").status_code == 404
+
+
+def test_a_form_may_give_a_verification_a_time(client: FlaskClient, opened: Library) -> None:
+    form = {"type": "verify_library", "budget_s": "600"}
+    assert client.post("/operations", data=form).status_code == 303
+    newest = opened.list_rows()[0]
+    assert opened.runner.wait(newest.operation_id, timeout=30).status == "completed"
+    assert newest.operation_type == "verify_library"
+    assert newest.parameters["budget_s"] == 600
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "1.5", "x", "²", "9" * 9, "1e3"])
+def test_a_time_that_is_none_is_refused(client: FlaskClient, opened: Library, budget: str) -> None:
+    before = len(opened.list_operations())
+    response = client.post("/operations", data={"type": "verify_library", "budget_s": budget})
+    assert response.status_code == 400
+    assert len(opened.list_operations()) == before
+
+
+def test_a_form_cancels_what_runs_and_leaves_alone_what_has_ended(
+    client: FlaskClient, opened: Library
+) -> None:
+    with running(opened) as operation_id:
+        assert f'action="/operations/{operation_id}/cancel"' in client.get("/").text
+        assert client.post(f"/operations/{operation_id}/cancel").status_code == 303
+        assert opened.runner.wait(operation_id, timeout=10).status == "cancelled"
+    assert client.post(f"/operations/{operation_id}/cancel").status_code == 303
+    assert client.post("/operations/nobodys/cancel").status_code == 404
+
+
+def test_an_operation_says_when_it_began_and_ended_and_its_phase_in_words(
+    client: FlaskClient, opened: Library
+) -> None:
+    with running(opened) as operation_id:
+        now = body(client.get(f"/api/operations/{operation_id}"))
+        assert now["phase_words"] == "reading files"
+        assert now["ended_at"] is None
+        card = client.get("/").text
+        assert "reading files · 3 of 10 files" in card
+        assert "&lt;b&gt;bad.jpg" in card
+    ended = body(client.get(f"/api/operations/{operation_id}"))
+    assert ended["started_at"] == now["started_at"]
+    assert ended["ended_at"] > ended["started_at"]
+
+
+def test_the_list_tells_what_runs_what_failed_and_what_can_be_resumed(
+    client: FlaskClient, opened: Library
+) -> None:
+    with running(opened) as paused:
+        opened.runner.pause(paused)
+        opened.runner.wait(paused, timeout=10)
+    resume = f'action="/operations/{paused}/resume"'
+    assert resume in client.get("/operations").text
+    with running(opened) as operation_id:
+        page = client.get("/operations").text
+        assert f'action="/operations/{operation_id}/cancel"' in page
+        assert resume not in page
+    assert client.post(f"/operations/{paused}/discard").status_code == 303
+    assert resume not in client.get("/operations").text
+
+
+def test_a_report_shows_names_of_files_as_text(client: FlaskClient, opened: Library) -> None:
+    with running(opened) as operation_id:
+        pass
+    report = client.get(f"/operations/{operation_id}/report").text
+    assert "1 file had problems" in report
+    assert "&lt;b&gt;bad.jpg" in report
+    assert "<i>" not in report
+
+
+def test_rows_of_an_older_app_are_listed_and_have_a_report(
+    client: FlaskClient, opened: Library
+) -> None:
+    with opened.database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO operation_state VALUES"
+            " ('old', 'rebuild', 'running', 'long ago', '2023', '[1]', '{\"read\": 3}', NULL)"
+        )
+    try:
+        assert "rebuild" in client.get("/operations").text
+        assert client.get("/operations/old/report").status_code == 200
+        assert client.post("/operations/old/resume").status_code == 400
+        assert "was interrupted" not in client.get("/").text
+    finally:
+        with opened.database.transaction() as connection:
+            connection.execute("DELETE FROM operation_state WHERE operation_id = 'old'")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((0.2, "about 1 second"), (45, "about 45 seconds"), (89, "about 89 seconds")),
+        *((90, "about 2 minutes"), (5399, "about 90 minutes"), (7200, "about 2 hours")),
+    ],
+)
+def test_a_duration_is_said_as_people_say_it(seconds: float, words: str) -> None:
+    assert format_duration(seconds) == words
+
+
+def test_a_report_is_summed_up_in_a_few_words() -> None:
+    assert sum_up({"added": 1200, "changed": 0, "moved": 3, "missing": 0}) == "1,200 added, 3 moved"
+    assert sum_up({"added": 0}) == "nothing had changed"
+    assert sum_up(None) == ""
+    none = dict.fromkeys(("changed_by_us", "changed", "replaced", "unreadable", "missing"), 0)
+    verified = {**none, "checked": 9, "intact": 8, "bit_rot": 1}
+    assert sum_up(verified) == "8 of 9 intact, 1 rotten"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pictures import make_jpeg
 
 import operation_state
 from app import _Served, create_app
-from errors import DatabaseRefusedError
+from errors import DatabaseDamagedError, DatabaseRefusedError, LibraryError
 from library import Library, open_library
 from operation_state import CheckpointHelper, OperationStatus, OperationType
 from settings import Settings, load_settings
@@ -163,6 +164,8 @@ def test_a_damaged_database_has_one_page_with_one_button(settings: Settings) -> 
         assert "with 1 photo." in page.text
         assert client.get("/api/photos").status_code == 503
         assert client.get("/healthz").status_code == 503
+        bookmark = client.get("/photo/1", headers={"Accept": "text/html"})
+        assert (bookmark.status_code, bookmark.headers["Location"]) == (302, "/")
         forged = client.post("/recover", headers={"Origin": "http://evil.example"})
         assert forged.status_code == 403
         assert client.post("/recover").status_code == 303
@@ -178,11 +181,43 @@ def test_a_damaged_database_has_one_page_with_one_button(settings: Settings) -> 
 
 
 def test_a_database_that_is_another_programs_is_no_case_for_the_page(settings: Settings) -> None:
-    import sqlite3
-
     settings.data_dir.mkdir()
     connection = sqlite3.connect(settings.database_path)
     connection.execute("CREATE TABLE bookmarks (url TEXT)")
     connection.close()
     with pytest.raises(DatabaseRefusedError):
         _Served(settings).open()
+
+
+@pytest.mark.parametrize("code", ["SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_CANTOPEN"])
+def test_what_is_no_damage_is_never_answered_with_a_restore(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    library = open_library(settings)
+    index(library)
+    library.close()
+    before = settings.database_path.read_bytes()
+
+    def fail(*_: object, **__: object) -> None:
+        error = sqlite3.OperationalError(code)
+        error.sqlite_errorcode = getattr(sqlite3, code)
+        raise error
+
+    monkeypatch.setattr("db.connect", fail)
+    with pytest.raises((LibraryError, sqlite3.Error)) as caught:
+        _Served(settings).open()
+    assert not isinstance(caught.value, DatabaseDamagedError)
+    assert settings.database_path.read_bytes() == before
+
+
+def test_damage_that_shows_while_it_is_served_names_the_remedy(client: FlaskClient) -> None:
+    def fail(*_: object) -> str:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    client.application.view_functions["photos.list_photos"] = fail
+    response = client.get("/api/photos")
+    assert response.status_code == 503
+    assert body(response)["error"]["code"] == "database_damaged"
+    assert "./lightkeep recover" in body(response)["error"]["message"]

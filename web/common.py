@@ -6,6 +6,7 @@ import functools
 import hashlib
 import logging
 import secrets
+import sqlite3
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,7 +18,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from catalog import PhotoFilter
-from errors import InvalidRequestError, LibraryError
+from errors import DatabaseDamagedError, InvalidRequestError, LibraryError
 from operation_state import Operation, OperationStatus, OperationType
 from settings import LOOPBACK_HOSTS
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 EXTENSION: Final = "lightkeep"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_DIGITS: Final = 12
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ def register(app: Flask) -> None:
     app.after_request(_add_headers)
     app.register_error_handler(LibraryError, _answer_library_error)
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(sqlite3.DatabaseError, _answer_database_error)
     app.register_error_handler(Exception, _answer_unexpected)
     app.jinja_env.globals.update(
         asset=_asset_url,
@@ -199,6 +202,22 @@ _SENTENCES: Final = {
     415: "Send JSON, with Content-Type: application/json.",
     416: "The file has no such part.",
 }
+
+
+def _answer_database_error(error: sqlite3.DatabaseError) -> ResponseReturnValue:
+    """What SQLite says: damage has a remedy of its own, all else is the disk's trouble."""
+    logger.exception("%s %r failed", request.method, request.path)
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+        folder = get_library().settings.library
+        return _answer_error(
+            503,
+            DatabaseDamagedError.code,
+            f"The database is damaged ({error}). Your photos are not touched by this. Stop "
+            f"Lightkeep, and restore the newest sound backup: ./lightkeep recover {folder}",
+        )
+    return _answer_error(
+        503, "database_unreachable", f"The database cannot be used now ({error}). See to its disk."
+    )
 
 
 def _answer_unexpected(error: Exception) -> ResponseReturnValue:

@@ -23,7 +23,7 @@ STREAMS: Final = 8
 """Event streams at a time: each holds one of the server's threads."""
 
 _EVENT_EVERY_S: Final = 0.25
-_PING_EVERY_S: Final = 15.0
+_PING_EVERY_S: Final = 5.0  # also how late it is noticed that nobody listens any more
 _MOST_DIGITS: Final = 8
 
 blueprint = Blueprint("operations", __name__)

@@ -35,6 +35,7 @@ export function startViewer(dialog, sections) {
   });
   dialog.addEventListener("close", async () => {
     leaving = false;
+    for (const film of dialog.querySelectorAll("video")) film.pause(); // the cell may take a while
     const page = dialog.querySelector("[data-photo]");
     const cell = page && (await sections.findCell(page.dataset.photo, page.dataset.month));
     if (dialog.open) return; // opened again while the block of the last photo was filled
@@ -103,10 +104,8 @@ function startPages(place, go, leave) {
     if (thumbnail?.naturalWidth && Math.abs(ratio(thumbnail) - picture.getAttribute("width") / picture.getAttribute("height")) < 0.02)
       picture.style.backgroundImage = `url("${thumbnail.currentSrc}")`;
     picture.addEventListener("load", () => (picture.style.backgroundImage = ""), { once: true });
-    picture.addEventListener("error", () => {
-      picture.hidden = true;
-      place.querySelector("[data-failed]").hidden = false;
-    });
+    picture.addEventListener("error", () => giveWay(picture));
+    if (picture.complete && !picture.naturalWidth) giveWay(picture); // it failed before this ran
     const zoom = startZoom(stage, picture, { swipe, onDeep: showOriginal });
     place.querySelector("[data-original]")?.addEventListener("click", (event) => {
       event.preventDefault();
@@ -115,23 +114,29 @@ function startPages(place, go, leave) {
     });
   }
 
+  function giveWay(shown) {
+    shown.hidden = true;
+    place.querySelector("[data-failed]").hidden = false;
+  }
+
   // A film that the browser does not play gives way to words; a Live Photo's plays in its place.
   function adoptFilm(stage) {
     const film = place.querySelector("[data-film]");
-    film?.querySelector("source").addEventListener("error", () => {
-      film.hidden = true;
-      place.querySelector("[data-failed]").hidden = false;
-    });
+    film?.querySelector("source").addEventListener("error", () => giveWay(film));
+    // On a page of its own it may have failed before this ran; in the dialog it has not begun yet.
+    setTimeout(() => film?.networkState === HTMLMediaElement.NETWORK_NO_SOURCE && giveWay(film));
     place.querySelector("[data-live]")?.addEventListener("click", (event) => {
       event.preventDefault();
       if (stage.querySelector(".viewer-live")) return;
+      const link = event.currentTarget;
       const live = Object.assign(document.createElement("video"), {
         className: "viewer-live",
-        src: event.currentTarget.dataset.live,
+        src: link.dataset.live,
         autoplay: true,
         playsInline: true,
       });
-      for (const end of ["ended", "error", "click"]) live.addEventListener(end, () => live.remove());
+      live.addEventListener("error", () => go(link.href)); // its own page says what to do
+      for (const end of ["ended", "click"]) live.addEventListener(end, () => live.remove());
       stage.append(live);
     });
   }
@@ -170,6 +175,8 @@ function startPages(place, go, leave) {
   document.addEventListener("keydown", (event) => {
     const active = place.matches("dialog") ? place.open : true;
     if (!active || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A film that has the focus takes the arrows itself: they wind it and set its loudness.
+    if (event.key.startsWith("Arrow") && event.target.closest?.("video")) return;
     if (event.key === "ArrowRight") step("next");
     else if (event.key === "ArrowLeft") step("previous");
     else if (event.key === "i") togglePanel();

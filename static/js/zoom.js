@@ -38,7 +38,7 @@ export function startZoom(stage, picture, { swipe, onDeep }) {
   };
 
   stage.addEventListener("pointerdown", (event) => {
-    if (event.button || event.target.closest("a, button")) return;
+    if (event.button || event.target.closest("a, button, video")) return;
     pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     stage.setPointerCapture(event.pointerId);
     start = { ...middle(), scale, at: { x, y }, moved: false, pinched: pointers.size > 1 };
