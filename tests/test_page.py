@@ -16,9 +16,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playw
 from rows import make_record
 
 import catalog
-from app import create_app
+import operation_state
+from app import SERVER_THREADS, create_app
 from catalog import PhotoRecord
+from errors import FileProblem
 from library import Library, open_library
+from operation_runner import OperationContext
+from operation_state import OperationStatus, OperationType
 from settings import load_settings
 
 pytestmark = pytest.mark.browser
@@ -43,7 +47,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def _serve(library: Library) -> tuple[str, Callable[[], None]]:
-    server = waitress.create_server(create_app(library=library), host="127.0.0.1", port=0)
+    server = waitress.create_server(
+        create_app(library=library), host="127.0.0.1", port=0, threads=SERVER_THREADS
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
 
@@ -442,7 +448,17 @@ def test_a_phone_shows_three_columns_and_the_month_in_the_bar(browser: Browser, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", ["/", "/months/2010-05", "/photo/1", "/nowhere"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/",
+        "/months/2010-05",
+        "/photo/1",
+        "/nowhere",
+        "/operations",
+        "/operations/start/verify_library",
+    ],
+)
 def test_nothing_stands_in_the_way_of_assistive_technology(
     browser: Browser, site: str, scheme: str, place: str
 ) -> None:
@@ -547,3 +563,148 @@ def test_leaving_the_viewer_finds_a_cell_far_away_on_a_slow_server(
     assert box
     assert 0 <= box["y"] < 688
     assert page.locator(".cell").count() <= MOST_CELLS
+
+
+# -- long work ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted_site(home: Path, tmp_path: Path) -> Iterator[tuple[str, Library]]:
+    """A library whose rebuild a dead process left at 40 of 100 files; no index runs."""
+    for day in DAYS:
+        make_jpeg(tmp_path / f"photos/{day}.jpg", day, date=f"2020:05:{day:02} 12:00:00")
+    library = open_library(load_settings(tmp_path / "photos"))
+    _index(library)
+    with library.database.transaction() as connection:
+        left = operation_state.create_operation(connection, OperationType.REBUILD_DATABASE)
+        operation_state.set_status(connection, left.operation_id, OperationStatus.RUNNING)
+        helper = operation_state.CheckpointHelper(left.operation_id)
+        helper.begin_phase("build", 100)
+        helper.advance(40)
+        helper.save(connection)
+    library.close()
+    library = open_library(load_settings(tmp_path / "photos"))
+    url, stop = _serve(library)
+    yield url, library
+    stop()
+
+
+def test_what_was_interrupted_is_asked_about_over_the_page_and_goes_on(
+    window: Window, interrupted_site: tuple[str, Library]
+) -> None:
+    page = window.page
+    page.goto(interrupted_site[0])
+    _wait(page, "() => document.querySelector('dialog.resume:modal')")
+    dialog = page.locator("dialog.resume")
+    assert "Rebuild of the database was interrupted" in dialog.inner_text()
+    assert "40 of 100 files · 40 %" in dialog.inner_text()
+    assert "It stopped today at" in dialog.inner_text()
+    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("document.activeElement.textContent") == "Resume"
+    page.keyboard.press("Enter")
+    page.get_by_text("The database was built anew.").wait_for()
+    assert page.locator("dialog.resume").count() == 0
+    assert window.complaints == []
+
+
+def test_the_question_can_wait_and_stands_under_operations(
+    window: Window, interrupted_site: tuple[str, Library]
+) -> None:
+    url, library = interrupted_site
+    page = window.page
+    page.goto(url)
+    _wait(page, "() => document.querySelector('dialog.resume:modal')")
+    page.keyboard.press("Escape")
+    page.reload()
+    page.wait_for_selector(".cell")
+    assert not page.locator("dialog.resume").is_visible()
+    page.locator("[data-menu] summary").click()
+    page.get_by_role("link", name="Operations").click()
+    page.get_by_role("button", name="Discard").click()
+    page.wait_for_selector(".months")
+    assert library.list_interrupted() == []
+    assert window.complaints == []
+
+
+def test_the_question_can_be_answered_without_javascript(
+    browser: Browser, interrupted_site: tuple[str, Library]
+) -> None:
+    url, library = interrupted_site
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(url)
+    box = page.locator("dialog.resume").bounding_box()
+    first = page.locator(".cell").first.bounding_box()
+    assert box
+    assert first
+    assert box["y"] + box["height"] <= first["y"]  # it lies over nothing
+    page.get_by_role("button", name="Start over").click()
+    for operation in library.list_operations():
+        library.runner.wait(operation.operation_id, timeout=30)
+    statuses = [operation.status for operation in library.list_operations()]
+    assert statuses == ["completed", "cancelled", "completed"]  # the last is the first index
+    context.close()
+
+
+def test_the_bar_is_seen_in_every_tab_and_after_a_reload_and_cancel_stops_at_once(
+    browser: Browser, interrupted_site: tuple[str, Library]
+) -> None:
+    url, library = interrupted_site
+    library.discard_operation(library.list_interrupted()[0].operation_id)
+    shown = threading.Event()
+
+    def deed(context: OperationContext) -> dict[str, object]:
+        context.report_progress(phase="build", done=3, total=10)
+        while True:
+            context.check()
+            if shown.wait(0.02):
+                context.add_problem(FileProblem("<b>.jpg", "It is empty."))
+                context.report_progress(phase="build", done=7, total=10)
+                shown.clear()
+
+    library.runner.start(OperationType.REBUILD_DATABASE, deed)
+    context = browser.new_context()
+    pages = [context.new_page() for _ in range(2)]
+    for page in pages:
+        page.goto(url)
+    words = "reading files into a new database · 3 of 10 files"
+    for page in pages:
+        page.bring_to_front()
+        page.get_by_text(words).wait_for()
+    page.reload()
+    page.get_by_text(words).wait_for()
+    hide = """(hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    pages[0].evaluate(hide, True)
+    shown.set()
+    page.get_by_text("7 of 10 files").wait_for()
+    # Who is not looked at holds no connection open, and knows all once he is.
+    assert pages[0].get_by_text("3 of 10 files").is_visible()
+    pages[0].evaluate(hide, False)
+    pages[0].get_by_text("7 of 10 files").wait_for()
+    assert "<b>.jpg" in (page.locator("[data-problems]").text_content() or "")
+    began = time.monotonic()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Rebuild of the database was cancelled.").wait_for()
+    assert time.monotonic() - began < 1.5
+    pages[0].bring_to_front()
+    pages[0].get_by_text("Rebuild of the database was cancelled.").wait_for()
+    context.close()
+
+
+def test_verify_and_rebuild_say_what_they_do_before_they_start(window: Window, site: str) -> None:
+    page = window.page
+    page.goto(site)
+    page.locator("[data-menu] summary").click()
+    page.get_by_role("link", name="Verify files…").click()
+    page.get_by_label("10 minutes").check()
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_text("The files were verified.").wait_for()
+    page.locator(".operation-card").get_by_role("link", name="Report").click()
+    assert page.locator("h1").inner_text() == "Verification of the files"
+    page.goto(f"{site}/operations/start/rebuild_database")
+    page.get_by_role("link", name="Not now").click()
+    page.wait_for_selector(".months")
+    assert window.complaints == []
