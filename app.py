@@ -16,8 +16,9 @@ import waitress
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
+from closed_library import choose_library, recover_library
 from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
-from library import Library, choose_library, open_library, recover_library
+from library import Library, open_library
 from settings import DEFAULT_HOST, DEFAULT_PORT, LOOPBACK_HOSTS, Settings, load_settings
 from web import common, grid, operations, photos
 from web.recovery import Damaged, create_recovery_app

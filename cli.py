@@ -10,7 +10,6 @@ import dataclasses
 import json
 import logging
 import os
-import shlex
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -21,25 +20,33 @@ import click
 
 import app
 import catalog
+import cli_edits
 import migrate_db
 import operation_state
-from errors import EXIT_REFUSED, BrakeError, LibraryError, NotFoundError
-from library import (
-    Library,
+from cli_common import (
+    data_dir_option,
+    finish_operation,
+    json_option,
+    library_argument,
+    make_settings,
+    print_report,
+    run_operation,
+)
+from closed_library import (
     back_up,
     choose_library,
     open_for_reading,
-    open_library,
     plan_update_index,
     recover_library,
 )
+from errors import EXIT_REFUSED, BrakeError, LibraryError, NotFoundError
+from library import open_library
 from library_location import is_held
 from library_sync import IndexReport
 from operation_progress import progress_of_row
-from operation_state import CheckpointHelper, OperationStatus, OperationType
-from settings import DEFAULT_HOST, DEFAULT_PORT, LIBRARY_DIR, Settings, load_settings
+from operation_state import CheckpointHelper, OperationType
+from settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from terminal import (
-    PauseOnSignal,
     Terminal,
     describe_index,
     describe_operations,
@@ -47,10 +54,8 @@ from terminal import (
     describe_verify,
     interrupted_by_sigterm,
     quote,
-    watch,
 )
 
-EXIT_PROBLEMS: Final = 1
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -103,39 +108,26 @@ def main(ctx: click.Context, data_dir: Path | None) -> None:
     ctx.obj = data_dir
 
 
-_library_argument = click.argument("library", type=click.Path(path_type=Path))
-_data_dir_option = click.option(
-    "--data-dir", "own_data_dir", type=click.Path(path_type=Path), hidden=True
-)
-
-
-def _settings(
-    ctx: click.Context, library: Path, own_data_dir: Path | None, **place: Any
-) -> Settings:
-    """Settings of a verb; `--data-dir` may stand before the verb or behind it."""
-    return load_settings(library, data_dir=own_data_dir or ctx.obj, **place)
-
-
 @main.command()
 @click.argument("library", type=click.Path(path_type=Path), required=False)
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to serve on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65535))
-@_data_dir_option
+@data_dir_option
 @click.pass_context
 def serve(
     ctx: click.Context, library: Path | None, host: str, port: int, own_data_dir: Path | None
 ) -> None:
     """Serve LIBRARY in the browser; without it $LIGHTKEEP_LIBRARY, ~/Pictures or a sample."""
-    settings = _settings(ctx, library or choose_library(), own_data_dir, host=host, port=port)
+    settings = make_settings(ctx, library or choose_library(), own_data_dir, host=host, port=port)
     app.serve(settings)
 
 
 @main.command()
-@_library_argument
+@library_argument
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--accept-missing", is_flag=True, help="Go on although many photos vanished.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@_data_dir_option
+@data_dir_option
 @click.pass_context
 def index(
     ctx: click.Context,
@@ -146,17 +138,17 @@ def index(
     own_data_dir: Path | None,
 ) -> None:
     """Bring the index of LIBRARY to what lies on disk; the photos are only read."""
-    settings = _settings(ctx, library, own_data_dir)
+    settings = make_settings(ctx, library, own_data_dir)
     if dry_run:
         report = _plan_index(settings, accept_missing=accept_missing)
     else:
-        report = _run(
+        report = run_operation(
             settings,
             OperationType.UPDATE_INDEX,
             {"accept_missing": accept_missing},
             accept_missing=accept_missing,
         )
-    _print_report(ctx, report, describe_index(report, dry_run=dry_run), as_json=as_json)
+    print_report(ctx, report, describe_index(report, dry_run=dry_run), as_json=as_json)
 
 
 class _PlanObserver:
@@ -184,55 +176,11 @@ def _plan_index(settings: Settings, *, accept_missing: bool) -> dict[str, Any]:
     return {"operation_id": None, "status": "planned", **report.as_dict()}
 
 
-def _run(
-    settings: Settings,
-    operation_type: OperationType,
-    parameters: dict[str, Any],
-    *,
-    accept_missing: bool = False,
-) -> dict[str, Any]:
-    """Open the library, do one operation, and give its report."""
-    with interrupted_by_sigterm():
-        library = open_library(settings, accept_missing=accept_missing)
-        try:
-            return _finish(library, library.start_operation(operation_type, parameters))
-        finally:
-            library.close()
-
-
-def _finish(library: Library, operation_id: str) -> dict[str, Any]:
-    """Watch an operation to its end. Raises `LibraryError` where it was not completed."""
-    with PauseOnSignal(library.runner, operation_id):
-        progress = watch(library.runner, operation_id)
-    if progress.status != OperationStatus.COMPLETED or progress.report is None:
-        stopped = f"It was {progress.status}; what was done is kept."
-        if progress.status == OperationStatus.PAUSED:
-            stopped += f" To go on: {_resume_command(library.settings)}"
-        kind = BrakeError if progress.error_code == BrakeError.code else LibraryError
-        raise kind(progress.message or stopped)
-    return {"operation_id": operation_id, "status": progress.status, **progress.report}
-
-
-def _resume_command(settings: Settings) -> str:
-    words = ["./lightkeep", "resume", str(settings.library)]
-    if settings.data_dir != settings.library / LIBRARY_DIR:
-        words += ["--data-dir", str(settings.data_dir)]
-    return shlex.join(words)
-
-
-def _print_report(ctx: click.Context, report: dict[str, Any], words: str, *, as_json: bool) -> None:
-    click.echo(json.dumps(report) if as_json else words)
-    ctx.exit(EXIT_PROBLEMS if report.get("problems") else 0)
-
-
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-
-
 @main.command()
-@_library_argument
+@library_argument
 @click.option("--accept-missing", is_flag=True, help="Go on although many photos vanished.")
-@_json_option
-@_data_dir_option
+@json_option
+@data_dir_option
 @click.pass_context
 def rebuild(
     ctx: click.Context,
@@ -242,21 +190,21 @@ def rebuild(
     own_data_dir: Path | None,
 ) -> None:
     """Build the database of LIBRARY anew from its files, beside the old one, and swap it in."""
-    settings = _settings(ctx, library, own_data_dir)
-    report = _run(
+    settings = make_settings(ctx, library, own_data_dir)
+    report = run_operation(
         settings,
         OperationType.REBUILD_DATABASE,
         {"accept_missing": accept_missing},
         accept_missing=accept_missing,
     )
-    _print_report(ctx, report, describe_rebuild(report), as_json=as_json)
+    print_report(ctx, report, describe_rebuild(report), as_json=as_json)
 
 
 @main.command()
-@_library_argument
+@library_argument
 @click.option("--budget", type=click.FloatRange(min=1), help="Seconds; the next one goes on.")
-@_json_option
-@_data_dir_option
+@json_option
+@data_dir_option
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -266,52 +214,52 @@ def verify(
     own_data_dir: Path | None,
 ) -> None:
     """Read every photo of LIBRARY again, and name what rotted, was replaced or is gone."""
-    settings = _settings(ctx, library, own_data_dir)
+    settings = make_settings(ctx, library, own_data_dir)
     parameters = {} if budget is None else {"budget_s": budget}
-    report = _run(settings, OperationType.VERIFY_LIBRARY, parameters)
-    _print_report(ctx, report, describe_verify(report), as_json=as_json)
+    report = run_operation(settings, OperationType.VERIFY_LIBRARY, parameters)
+    print_report(ctx, report, describe_verify(report), as_json=as_json)
 
 
 @main.command()
-@_library_argument
-@_json_option
-@_data_dir_option
+@library_argument
+@json_option
+@data_dir_option
 @click.pass_context
 def backup(ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None) -> None:
     """Make a verified backup of the database of LIBRARY; works while another process serves it."""
-    made = back_up(_settings(ctx, library, own_data_dir))
+    made = back_up(make_settings(ctx, library, own_data_dir))
     report = {"path": str(made.path), "rows": made.rows, "size": made.size, "sha256": made.sha256}
     words = f"{made.path} holds {made.rows:,} photos; it was read back and is sound."
     click.echo(json.dumps(report) if as_json else words)
 
 
 @main.command()
-@_library_argument
-@_json_option
-@_data_dir_option
+@library_argument
+@json_option
+@data_dir_option
 @click.pass_context
 def recover(ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None) -> None:
     """Put a damaged database of LIBRARY aside for the newest sound backup, then index."""
-    settings = _settings(ctx, library, own_data_dir)
+    settings = make_settings(ctx, library, own_data_dir)
     recovery = recover_library(settings)
     if recovery.damage is None:
         words = f"The database is sound: version {recovery.schema_version}, {recovery.rows:,} rows."
         click.echo(json.dumps(recovery.as_dict()) if as_json else words)
         return
-    report = _run(settings, OperationType.UPDATE_INDEX, {"accept_missing": False})
+    report = run_operation(settings, OperationType.UPDATE_INDEX, {"accept_missing": False})
     place = f"backup {recovery.backup.name}" if recovery.backup else "new database"
     words = (
         f"It was damaged: {recovery.damage} The {place} has taken its place, with "
         f"{recovery.rows:,} photos; the damaged files lie in {recovery.damaged_dir}.\n"
         + describe_index(report)
     )
-    _print_report(ctx, {**report, "recovery": recovery.as_dict()}, words, as_json=as_json)
+    print_report(ctx, {**report, "recovery": recovery.as_dict()}, words, as_json=as_json)
 
 
 @main.command()
 @click.argument("library_or_db", type=click.Path(path_type=Path), required=False)
-@_json_option
-@_data_dir_option
+@json_option
+@data_dir_option
 @click.pass_context
 def migrate(
     ctx: click.Context, library_or_db: Path | None, as_json: bool, own_data_dir: Path | None
@@ -327,13 +275,13 @@ def migrate(
 
 
 @main.command()
-@_library_argument
-@_json_option
-@_data_dir_option
+@library_argument
+@json_option
+@data_dir_option
 @click.pass_context
 def operations(ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None) -> None:
     """List the long operations of LIBRARY, the newest first."""
-    settings = _settings(ctx, library, own_data_dir)
+    settings = make_settings(ctx, library, own_data_dir)
     has_writer = is_held(settings.data_dir)
     database = open_for_reading(settings)
     try:
@@ -348,10 +296,10 @@ def operations(ctx: click.Context, library: Path, as_json: bool, own_data_dir: P
 
 
 @main.command()
-@_library_argument
+@library_argument
 @click.argument("operation_id", metavar="[ID]", required=False)
-@_json_option
-@_data_dir_option
+@json_option
+@data_dir_option
 @click.pass_context
 def resume(
     ctx: click.Context,
@@ -361,7 +309,7 @@ def resume(
     own_data_dir: Path | None,
 ) -> None:
     """Go on with an operation of LIBRARY that was interrupted: ID, or the last one."""
-    settings = _settings(ctx, library, own_data_dir)
+    settings = make_settings(ctx, library, own_data_dir)
     with interrupted_by_sigterm():
         opened = open_library(settings)
         try:
@@ -369,26 +317,26 @@ def resume(
             if operation_id is None and not waiting:
                 raise NotFoundError("No operation was interrupted: there is nothing to resume.")
             chosen = opened.get_operation(operation_id) if operation_id else waiting[0]
-            report = _finish(opened, opened.resume_operation(chosen.operation_id))
+            report = finish_operation(opened, opened.resume_operation(chosen.operation_id))
         finally:
             opened.close()
     describe = {
         OperationType.REBUILD_DATABASE: describe_rebuild,
         OperationType.VERIFY_LIBRARY: describe_verify,
     }.get(OperationType(chosen.operation_type), describe_index)
-    _print_report(ctx, report, describe(report), as_json=as_json)
+    print_report(ctx, report, describe(report), as_json=as_json)
 
 
 @main.command("list")
-@_library_argument
+@library_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a photo, a line each.")
-@_data_dir_option
+@data_dir_option
 @click.pass_context
 def list_photos(
     ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None
 ) -> None:
     """List the photos of LIBRARY by path; works while another process serves it."""
-    database = open_for_reading(_settings(ctx, library, own_data_dir))
+    database = open_for_reading(make_settings(ctx, library, own_data_dir))
     try:
         with database.reading() as connection:
             for photo in catalog.iterate_photos(connection):
@@ -401,6 +349,8 @@ def list_photos(
     finally:
         database.close()
 
+
+cli_edits.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")

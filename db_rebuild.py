@@ -9,7 +9,6 @@ the live library has changed, and whoever reads it sees all of the old one.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import time
@@ -25,16 +24,18 @@ import catalog
 import operation_state
 import row_transfer
 from backups import make_backup
+from beside_store import FOLDER as BESIDE_FOLDER
+from beside_store import BesideStore
 from catalog import PhotoRecord
 from db import Database, find_damage, open_database
 from db_recovery import RecoveryReport, recover
 from errors import DatabaseRefusedError, FileProblem, LibraryError
 from exiftool_process import ExifTool
-from file_indexer import FileIndexer, IndexedFile, remember_read
-from file_operations import find_sidecars, stat_file
+from file_indexer import FileIndexer, IndexedFile, find_file, remember_read
 from hash_cache import HashCache, Hashes
+from index_brake import Brake
 from index_plan import PhotoFile
-from library_sync import Brake, Indexer, IndexObserver, IndexReport, pair_photos
+from library_sync import Indexer, IndexObserver, IndexReport, pair_photos
 from media_types import is_media_name
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper, OperationType
@@ -117,6 +118,10 @@ class Rebuilder:
             raise RebuildError(f"The rebuild was stopped: {error}. {_UNTOUCHED}") from error
         shutil.rmtree(self.work_folder, ignore_errors=True)
         return run.make_report(time.monotonic() - started)
+
+    @property
+    def beside(self) -> BesideStore:
+        return BesideStore(self.data_dir / BESIDE_FOLDER)
 
     @property
     def work_folder(self) -> Path:
@@ -209,7 +214,7 @@ class _RebuildRun:
         self._accept_missing = accept_missing
         self._cache = HashCache(work)
         self._reader = FileIndexer(
-            parts.root, parts.pool, parts.exiftool, parts.cache, parts.time_zone
+            parts.root, parts.pool, parts.exiftool, parts.cache, parts.time_zone, parts.beside
         )
         self._index: IndexReport
         self._differences = Differences()
@@ -269,6 +274,7 @@ class _RebuildRun:
             time_zone=parts.time_zone,
             markers=parts.markers,
             skip=parts.skip,
+            beside=parts.beside,
             known_facts=self._find_known,
         )
         self._index = indexer.update(
@@ -319,7 +325,7 @@ class _RebuildRun:
         gone: set[str] = set()
         for path in filter(is_media_name, paths):
             try:
-                files.append(_find_file(self._parts.root, path))
+                files.append(find_file(self._parts.root, path))
             except (FileNotFoundError, NotADirectoryError):
                 gone.add(path)
         items = list(self._reader.index_files(files))
@@ -359,17 +365,6 @@ def _is_unusable(error: DatabaseRefusedError | sqlite3.DatabaseError) -> bool:
     cause = error.__cause__ if isinstance(error, DatabaseRefusedError) else error
     code = getattr(cause, "sqlite_errorcode", None)
     return code is None or code & 0xFF in _UNUSABLE
-
-
-def _find_file(root: Path, path: str) -> PhotoFile:
-    """The photo at `path` with its sidecar. Raises `OSError`."""
-    stat = stat_file(root, path)
-    folder = path.rpartition("/")[0]
-    names = [name for name in os.listdir(root / folder) if not name.startswith(".")]
-    beside = [f"{folder}/{name}" if folder else name for name in names]
-    sidecars = [name for name in beside if name.lower().endswith(".xmp")]
-    sidecar = find_sidecars(filter(is_media_name, beside), sidecars).get(path)
-    return PhotoFile(stat, stat_file(root, sidecar) if sidecar else None)
 
 
 def _now() -> str:

@@ -152,6 +152,8 @@ INDICES: Final = (
     "CREATE INDEX idx_hash_cache_hash ON hash_cache (content_hash)",
     "CREATE INDEX idx_journal_path ON write_journal (path)",
     "CREATE INDEX idx_journal_state ON write_journal (state)",
+    "CREATE INDEX idx_journal_photo ON write_journal (photo_id)",
+    "CREATE INDEX idx_journal_operation ON write_journal (operation_id)",
     "CREATE INDEX idx_companions_leader ON companions (leader_id)",
 )
 

@@ -121,6 +121,25 @@ class PictureChangedError(PictureError):
     code = "picture_changed"
 
 
+class EditRefusedError(LibraryError):
+    """A photo was not edited; its file is as it was, and the sentence says why."""
+
+    status = 409
+    code = "edit_refused"
+
+
+class EditOvertakenError(EditRefusedError):
+    """An edit cannot be taken back: the value is no longer the one that it wrote."""
+
+    code = "edit_overtaken"
+
+
+class NotWritableError(EditRefusedError):
+    """This file cannot be written into; something beside it may hold what it cannot."""
+
+    code = "file_not_writable"
+
+
 class ToolMissingError(PictureError):
     """A picture that can be drawn once a program is installed."""
 

@@ -1,7 +1,7 @@
-"""ExifTool with a deadline: one process that stays open, and never more trouble than one file.
+"""ExifTool with a deadline: many files in one command, and never more trouble than one file.
 
-PyExifTool speaks the protocol, but waits without end for a process that hangs or has died;
-its transport is replaced here. Process and pipes belong to one thread.
+It reads the tags of files, and writes copies of files with other tags. It never changes a file:
+what takes the place of an original is checked before, and by somebody else.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ import json
 import logging
 import os
 import re
-import secrets
-import selectors
 import shutil
 import stat
 import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import starmap
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Final
 
-import exiftool
 from exiftool.exceptions import ExifToolException
 
 from errors import FileProblem, PictureError
+from exiftool_transport import (
+    DEFAULT_TIMEOUT_S,
+    ExifToolFailedError,
+    StayOpenProcess,
+    make_environment,
+)
 from metadata import TAGS_READ, TagValue
 
 LOGGER = logging.getLogger(__name__)
@@ -38,12 +40,9 @@ BATCH_FILES: Final = 50
 BUNDLED: Final = Path(__file__).resolve().parent / ".cache" / "exiftool" / "exiftool"
 """Where set-up puts one that it fetched itself."""
 
-DEFAULT_TIMEOUT_S: Final = 30.0
-
 _PIPE_VERSION: Final = (12, 38)
 """Before it, a name that ends in `|` was run as a command (CVE-2022-23935)."""
 
-_COMMON_ARGUMENTS: Final = ("-G1", "-n", "-charset", "filename=utf8")
 _READ_ARGUMENTS: Final = (
     # Not -fast2, which loses the EXIF of HEIC.
     "-fast",
@@ -60,33 +59,13 @@ _PREVIEW_ARGUMENTS: Final = (
     "LargeFileSupport=1",
     *("-JpgFromRaw", "-JpgFromRaw2", "-PreviewImage", "-OtherImage", "-ThumbnailImage"),
 )
+_EVERY_TAG: Final = ("-api", "QuickTimeUTC=1", "-api", "LargeFileSupport=1")
+_SLOW_DISK_BYTES_S: Final = 10_000_000
+_TAG_NAME: Final = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)?:[A-Za-z0-9]+")
+_COPY_NUMBER: Final = re.compile(r"%[-+]?\d*\.?\d*[lun]?[cC]")
+"""What ExifTool replaces by a number in the whole name of an output, folders too."""
+
 _BASE64_MARK: Final = "base64:"
-_MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-_MAX_MEMORY_BYTES: Final = 384 * 1024**2
-
-# ExifTool goes on for ever when its owner is killed, even with its input closed, so the
-# kernel is asked to end it with us. That has to happen in the child, between fork and exec,
-# where a program with threads must not run Python (subprocess's preexec_fn): a fresh
-# interpreter does it and becomes ExifTool.
-_LAUNCHER: Final = """
-import ctypes, os, resource, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() != int(sys.argv[1]):
-        sys.exit(1)
-    memory, hard = int(sys.argv[2]), resource.getrlimit(resource.RLIMIT_AS)[1]
-    if hard == resource.RLIM_INFINITY or memory < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-# A worker's limit is one job's; this process outlives jobs, and each command has its deadline.
-hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-
-
-class ExifToolFailedError(Exception):
-    """ExifTool hung, died or answered nonsense; its process is gone."""
 
 
 class _NotYetError(Exception):
@@ -119,7 +98,7 @@ def _runs(executable: str, _mtime_ns: int) -> bool:
             check=True,
             timeout=DEFAULT_TIMEOUT_S,
             cwd="/",
-            env=_make_environment(),
+            env=make_environment(),
         )
         if _parse_version(done.stdout.decode("ascii", "replace").strip()) < MINIMUM_VERSION:
             raise ValueError("it is too old")
@@ -128,16 +107,6 @@ def _runs(executable: str, _mtime_ns: int) -> bool:
         # Not remembered: a Perl that comes later leaves no trace in the file.
         LOGGER.warning("%s is no ExifTool of version 12.15 or newer; it is not used", executable)
         raise _NotYetError from None
-
-
-def _make_environment() -> dict[str, str]:
-    """Nothing of ours that Perl or ExifTool would look into."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": "/nonexistent",
-        "TZ": "UTC",
-        "LC_ALL": "C.UTF-8",
-    }
 
 
 class ExifTool:
@@ -155,7 +124,7 @@ class ExifTool:
         # PR_SET_PDEATHSIG ends the child with the thread that made it, so one thread lives
         # as long as this object and does all.
         self._owner = ThreadPoolExecutor(1, thread_name_prefix="exiftool")
-        self._process: _StayOpenProcess | None = None
+        self._process: StayOpenProcess | None = None
 
     @property
     def version(self) -> str:
@@ -175,6 +144,30 @@ class ExifTool:
         Raises `PictureError` where the file or ExifTool will not do.
         """
         return self._owner.submit(self._extract_preview, path).result()
+
+    def read_every_tag(self, path: str) -> dict[str, TagValue]:
+        """All that ExifTool finds in the file at the absolute `path`, by `Group:Tag`.
+
+        Raises `PictureError` where the file or ExifTool will not do.
+        """
+        return self._owner.submit(self._read_every_tag, path).result()
+
+    def write_copy(self, source: str, copy: str, changes: Mapping[str, TagValue | None]) -> None:
+        """Make `copy`, which must not exist: the file at `source` with other tags.
+
+        changes: `Group:Tag` -> its value, None to take it out. Both paths are absolute. What
+        was written has to be read back: ExifTool may leave out what the format cannot hold.
+        Raises `PictureError` where ExifTool or the disk refuses; a part of the copy may be left.
+        """
+        self._owner.submit(self._write_copy, source, copy, changes).result()
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """The version as two numbers, (0, 0) where it does not start."""
+        try:
+            return _parse_version(self.version)
+        except (ExifToolFailedError, ValueError):
+            return 0, 0
 
     def close(self) -> None:
         """End the process. Safe to call twice; no file can be read afterwards."""
@@ -216,9 +209,7 @@ class ExifTool:
         return answer[0] if answer else FileProblem(path, "ExifTool cannot read the file.")
 
     def _extract_preview(self, path: str) -> bytes | None:
-        reason = self._refuse(path)
-        if reason:
-            raise PictureError(reason)
+        self._check(path)
         try:
             answer = self._execute([path], _PREVIEW_ARGUMENTS)
         except ExifToolFailedError as error:
@@ -226,12 +217,55 @@ class ExifTool:
         found = [_decode_jpeg(value) for tags in answer for value in tags.values()]
         return max(found, key=len, default=b"") or None
 
+    def _read_every_tag(self, path: str) -> dict[str, TagValue]:
+        self._check(path)
+        try:
+            answer = self._execute([path], _EVERY_TAG, extra_s=_extra_s(path))
+        except ExifToolFailedError as error:
+            raise PictureError(f"ExifTool cannot read the file: {error}.") from error
+        nothing: dict[str, TagValue] = {"ExifTool:Error": "it says nothing of it"}
+        found = _take_error(path, answer[0] if answer else nothing)
+        if isinstance(found, FileProblem):
+            raise PictureError(found.reason)
+        return found
+
+    def _write_copy(self, source: str, copy: str, changes: Mapping[str, TagValue | None]) -> None:
+        self._check(source)
+        if not changes or not os.path.isabs(copy) or os.path.lexists(copy):
+            raise ValueError("a copy is made of changes, under an absolute name that is free")
+        arguments = [
+            *_EVERY_TAG,
+            "-o",
+            _name_output(source, copy),
+            *starmap(_write_assignment, changes.items()),
+            source,
+        ]
+        try:
+            process = self._get_process()
+            process.execute(*arguments, extra_s=_extra_s(source))
+        except ExifToolFailedError as error:
+            LOGGER.warning("ExifTool is restarted: %s", error)
+            self._kill()
+            raise PictureError(f"ExifTool cannot write the file: {error}.") from error
+        said = [line for line in str(process.last_stderr).splitlines() if line.startswith("Error")]
+        if said or not os.path.isfile(copy):
+            reason = said[0].partition(" - /")[0] if said else "it wrote nothing"
+            raise PictureError(f"ExifTool will not write into this file: {reason[:200]}.")
+
+    def _check(self, path: str) -> None:
+        reason = self._refuse(path)
+        if reason:
+            raise PictureError(reason)
+
     def _execute(
-        self, paths: Sequence[str], arguments: Sequence[str] = _READ_ARGUMENTS
+        self,
+        paths: Sequence[str],
+        arguments: Sequence[str] = _READ_ARGUMENTS,
+        extra_s: float = 0.0,
     ) -> list[dict[str, TagValue]]:
         """One command. Whatever goes wrong, the process is ended: the next one starts afresh."""
         try:
-            answer = self._get_process().execute(*arguments, "-j", *paths)
+            answer = self._get_process().execute(*arguments, "-j", *paths, extra_s=extra_s)
             return _parse_answer(answer)
         except ExifToolFailedError as error:
             LOGGER.warning("ExifTool is restarted: %s", error)
@@ -259,9 +293,9 @@ class ExifTool:
         except ExifToolFailedError:
             return True
 
-    def _get_process(self) -> _StayOpenProcess:
+    def _get_process(self) -> StayOpenProcess:
         if self._process is None:
-            process = _StayOpenProcess(self._executable, self._timeout_s)
+            process = StayOpenProcess(self._executable, self._timeout_s)
             try:
                 process.run()
                 version = _parse_version(process.version)
@@ -278,6 +312,34 @@ class ExifTool:
         if self._process is not None:
             self._process.terminate()
             self._process = None
+
+
+def _write_assignment(tag: str, value: TagValue | None) -> str:
+    """`-Group:Tag=value` as one argument; ExifTool takes one a line, and an empty value deletes."""
+    text = "" if value is None else str(value)
+    if not _TAG_NAME.fullmatch(tag) or isinstance(value, list) or (value is not None and not text):
+        raise ValueError(f"not a tag to be written: {tag}={value!r}")
+    if any(letter in text for letter in "\n\r\0"):
+        raise ValueError("a value of ExifTool holds a newline")
+    return f"-{tag}={text}"
+
+
+def _name_output(source: str, copy: str) -> str:
+    """A copy's name as `-o` takes it, which is a format: `%d` is the folder of the source.
+
+    A percent sign cannot be escaped there, so it may stand in the folder's name alone.
+    """
+    folder, name = os.path.split(copy)
+    if "%" not in copy:
+        return copy
+    if "%" in name or folder != os.path.dirname(source) or _COPY_NUMBER.search(folder):
+        raise PictureError("ExifTool cannot safely be given a file of this name.")
+    return f"%d{name}"
+
+
+def _extra_s(path: str) -> float:
+    """A large file takes a slow disk longer than others."""
+    return os.stat(path).st_size / _SLOW_DISK_BYTES_S
 
 
 def _parse_answer(answer: str) -> list[dict[str, TagValue]]:
@@ -316,124 +378,3 @@ def _parse_version(text: object) -> tuple[int, int]:
     if not match:
         raise ValueError(f"not a version: {str(text)[:50]!r}")
     return int(match[1]), int(match[2])
-
-
-class _StayOpenProcess(exiftool.ExifTool):  # type: ignore[misc]  # it carries no type marker
-    """PyExifTool's ExifTool with deadlines, a clean environment and no `preexec_fn`."""
-
-    def __init__(self, executable: str, timeout_s: float) -> None:
-        super().__init__(
-            executable=executable,
-            common_args=list(_COMMON_ARGUMENTS),
-            # No ~/.ExifTool_config, which is Perl that would be run.
-            config_file="",
-            encoding="utf-8",
-        )
-        self._timeout_s = timeout_s
-
-    def run(self) -> None:
-        """Start the process and ask its version."""
-        self._process = subprocess.Popen(  # noqa: S603  no shell, and no name from outside
-            [
-                *(sys.executable, "-I", "-S", "-c", _LAUNCHER),
-                *(str(os.getpid()), str(_MAX_MEMORY_BYTES)),
-                *(str(self._executable), "-config", "", "-stay_open", "True", "-@", "-"),
-                *("-common_args", *_COMMON_ARGUMENTS),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd="/",
-            env=_make_environment(),
-        )
-        for pipe in self._pipes():
-            os.set_blocking(pipe.fileno(), False)
-        self._running = True
-        self._ver = self.execute("-ver").strip()
-
-    def execute(self, *params: str | bytes, raw_bytes: bool = False) -> Any:
-        """Run one command and give its output.
-
-        Raises `ExifToolFailedError` where it is not there within the time, or is endless.
-        """
-        number = 100_000 + secrets.randbelow(900_000)
-        lines = [p if isinstance(p, bytes) else p.encode() for p in params]
-        lines += [b"-echo4", b"=${status}=post%d" % number, b"-execute%d" % number, b""]
-        if any(b"\n" in line for line in lines):
-            raise ValueError("an argument of ExifTool holds a newline")
-        output, errors = self._exchange(
-            b"\n".join(lines), b"{ready%d}" % number, b"=post%d" % number
-        )
-        self._last_stderr = errors.decode("utf-8", "replace")
-        self._last_stdout = output.decode("utf-8", "replace")
-        return output if raw_bytes else self._last_stdout
-
-    def terminate(self, timeout: int = 5, _del: bool = False) -> None:
-        """Kill the process; it only reads, so there is nothing to finish."""
-        process = self._process
-        if process is None:
-            return
-        process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout)
-        for pipe in self._pipes():
-            pipe.close()
-        self._flag_running_false()
-
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
-        process: subprocess.Popen[bytes] = self._process
-        assert process.stdin
-        assert process.stdout
-        assert process.stderr
-        return process.stdin, process.stdout, process.stderr
-
-    def _exchange(self, command: bytes, ready: bytes, post: bytes) -> tuple[bytes, bytes]:
-        """Send the command and read both pipes until both end marks are there."""
-        deadline = time.monotonic() + self._timeout_s
-        stdin, stdout, stderr = self._pipes()
-        marks = {stdout: ready, stderr: post}
-        received = {stdout: bytearray(), stderr: bytearray()}
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdin, selectors.EVENT_WRITE)
-            for pipe in marks:
-                selector.register(pipe, selectors.EVENT_READ)
-            while marks:
-                left = deadline - time.monotonic()
-                events = selector.select(left) if left > 0 else []
-                if not events:
-                    raise ExifToolFailedError(f"it took longer than {self._timeout_s:g} s")
-                for key, _ in events:
-                    if key.fileobj is stdin:
-                        command = _write_some(stdin, command)
-                        if not command:
-                            selector.unregister(stdin)
-                        continue
-                    pipe = stdout if key.fileobj is stdout else stderr
-                    _read_some(pipe, received[pipe])
-                    if pipe in marks and received[pipe].rstrip().endswith(marks[pipe]):
-                        del marks[pipe]
-        output = bytes(received[stdout]).rstrip().removesuffix(ready)
-        return output, bytes(received[stderr]).rstrip().removesuffix(post)
-
-
-def _write_some(pipe: IO[bytes], data: bytes) -> bytes:
-    """Write what the pipe takes; gives what is left."""
-    try:
-        return data[os.write(pipe.fileno(), data[:65536]) :]
-    except BlockingIOError:
-        return data
-    except OSError as error:
-        raise ExifToolFailedError("it died") from error
-
-
-def _read_some(pipe: IO[bytes], received: bytearray) -> None:
-    try:
-        data = os.read(pipe.fileno(), 65536)
-    except BlockingIOError:
-        return
-    if not data:
-        raise ExifToolFailedError("it died")
-    received += data
-    if len(received) > _MAX_ANSWER_BYTES:
-        raise ExifToolFailedError("it answered without end")

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
+from beside_store import BesideStore
 from catalog import PhotoRecord
 from errors import FileProblem
 from exiftool_process import ExifTool
 from file_operations import (
+    SIDECAR_SUFFIX,
     KnownHashes,
     PictureReading,
     ReadRequest,
     extract_metadata_batch,
+    find_sidecars,
     read_pictures,
+    stat_file,
 )
 from hash_cache import HashCache, Hashes
 from index_plan import PhotoFile
-from media_workers import WorkerFailure, WorkerPool
+from media_types import is_media_name
+from media_workers import Priority, WorkerFailure, WorkerPool
 from metadata import READER_VERSION, Facts, zone_version
 from row_seals import keep_seals
 
@@ -57,6 +63,7 @@ KnownFacts: TypeAlias = Callable[[PhotoFile, Hashes], PhotoRecord | None]
 class FileIndexer:
     """Reads files of the library at `root` into records; what it is unsure of, ExifTool reads.
 
+    beside: what is kept beside the library of photos that cannot be written.
     known_facts: asked before a file is read whose hashes are known.
     check: raises where the person asked to stop; called while files are read.
     """
@@ -66,8 +73,10 @@ class FileIndexer:
     exiftool: ExifTool | None
     cache: HashCache
     time_zone: ZoneInfo
+    beside: BesideStore
     known_facts: KnownFacts | None = None
     check: Callable[[], None] = lambda: None
+    priority: Priority = Priority.WORK
 
     def index_files(self, files: Sequence[PhotoFile]) -> Iterator[IndexedFile]:
         """The one way from files to rows: read each, in a worker, and say what its row holds.
@@ -84,7 +93,9 @@ class FileIndexer:
             record = hashes and self.known_facts(
                 file, Hashes(hashes.content_hash, hashes.media_hash)
             )
-            if record:
+            # What is beside the library may have gone.
+            if record and record.kept_in != "beside":
+                record = self._take_beside(record)
                 yield IndexedFile(file, record, opened=False)
             else:
                 waiting.append(file)
@@ -99,6 +110,7 @@ class FileIndexer:
             read_pictures,
             requests,
             batch_size=WORKER_BATCH_FILES,
+            priority=self.priority,
             # A large file takes a slow disk longer than others.
             extra_s=lambda request: sizes[request[0]] / SLOW_DISK_BYTES_S,
             check=self.check,
@@ -151,7 +163,15 @@ class FileIndexer:
             return IndexedFile(file, None, problem, keep_row=reading.transient)
         reason = " ".join(filter(None, (reading.problem, failure)))
         record = _make_record(file, reading, facts, self._version(reading, facts))
+        record = self._take_beside(record)
         return IndexedFile(file, record, FileProblem(file.path, reason) if reason else None)
+
+    def _take_beside(self, record: PhotoRecord) -> PhotoRecord:
+        """The record with the rating that is kept beside the library, which wins over all else."""
+        rating = self.beside.read_rating(record.media_hash)
+        if rating is None:
+            return record
+        return replace(record, rating=rating or None, kept_in="beside" if rating else None)
 
     def _version(self, reading: PictureReading, facts: Facts) -> int:
         """Negative where ExifTool should have been asked, had it been there: once it is, the
@@ -166,6 +186,17 @@ class FileIndexer:
         """The `reader_version`s of rows that need no second look."""
         settled = {READER_VERSION, zone_version(self.time_zone.key)}
         return frozenset(settled if self.exiftool else settled | {-one for one in settled})
+
+
+def find_file(root: Path, path: str) -> PhotoFile:
+    """The photo at `path` (relative) with its sidecar. Raises `OSError`."""
+    stat = stat_file(root, path)
+    folder = path.rpartition("/")[0]
+    names = [name for name in os.listdir(root / folder) if not name.startswith(".")]
+    beside = [f"{folder}/{name}" if folder else name for name in names]
+    sidecars = [name for name in beside if name.lower().endswith(SIDECAR_SUFFIX)]
+    sidecar = find_sidecars(filter(is_media_name, beside), sidecars).get(path)
+    return PhotoFile(stat, stat_file(root, sidecar) if sidecar else None)
 
 
 def take_batch(items: Iterator[T], most: int) -> list[T]:

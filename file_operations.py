@@ -1,23 +1,18 @@
-"""The door to photo files: the walk, one pass over a file's bytes, and facts of many files."""
+"""The door to photo files: the walk, what files say, and the safe write of a rating."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import io
 import logging
 import os
-import stat
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
 
-from errors import FileProblem
+from errors import EditRefusedError, FileProblem, NotWritableError, PictureError
 from exiftool_process import ExifTool, find_exiftool
 from folder_scan import (
+    SIDECAR_SUFFIX,
     FileStat,
     FolderScan,
     find_sidecar,
@@ -26,7 +21,7 @@ from folder_scan import (
     scan_folder,
     show_path,
 )
-from media_types import SIGNATURE_BYTES, Kind, detect_format, kind_of
+from media_types import Kind, kind_of, rating_tags_of
 from metadata import (
     DURATION_TAG,
     IMAGE_SIZE_TAG,
@@ -36,280 +31,70 @@ from metadata import (
     Facts,
     TagValue,
     derive_facts,
+    plan_rating_tags,
 )
-from picture_bytes import PictureHashes, hash_picture
-from tag_reader import read_tags
-from xmp_reader import read_xmp
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from picture_reading import (
+    MAX_SIDECAR_BYTES,
+    TAGS_ONLY,
+    KnownHashes,
+    PictureReading,
+    ReadRequest,
+    read_picture,
+    read_pictures,
+)
+from safe_write import (
+    BeforeReplace,
+    Original,
+    Stamps,
+    check_copy,
+    name_temporary,
+    read_small_file,
+    refuse_unwritable,
+    remove_file,
+    remove_temporary,
+    write_bytes,
+    write_tags,
+)
 
 __all__ = [
+    "MAX_SIDECAR_BYTES",
+    "SIDECAR_SUFFIX",
     "TAGS_ONLY",
+    "BeforeReplace",
     "FileStat",
     "FolderScan",
     "KnownHashes",
+    "Original",
     "PictureReading",
     "ReadRequest",
+    "Stamps",
+    "check_copy",
     "extract_exif_date",
     "extract_exif_rating",
     "extract_metadata_batch",
     "find_sidecar",
     "find_sidecars",
     "get_dimensions",
+    "name_temporary",
     "read_picture",
     "read_pictures",
+    "read_small_file",
+    "refuse_unwritable",
+    "remove_file",
+    "remove_temporary",
     "scan_folder",
     "stat_file",
+    "write_bytes",
+    "write_exif_rating",
+    "write_tags",
 ]
 
 LOGGER = logging.getLogger(__name__)
-
-WHOLE_READ_BYTES: Final = 64 * 1024 * 1024
-"""Files up to this size are read in one go; larger ones are streamed."""
-
-MAX_SIDECAR_BYTES: Final = 16 * 1024 * 1024
-FINE_CLOCK_NS: Final = 50_000_000
-COARSE_CLOCK_NS: Final = 2_000_000_000
-_NS_PER_S: Final = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class KnownHashes:
-    """Hashes of a file as it was with these stamps (size, mtime_ns, ctime_ns).
-
-    Without stamps they hold whatever the file is: for who wants its tags alone.
-    """
-
-    content_hash: str
-    media_hash: str
-    stamps: tuple[int, int, int] | None
-
-
-TAGS_ONLY: Final = KnownHashes("", "", None)
-
-
-ReadRequest = tuple[str, str | None, KnownHashes | None]
-"""Path, sidecar's path, known hashes: the arguments of `read_picture`."""
-
-_OPEN_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_ATTEMPTS: Final = 2
-
-_LASTING_ERRORS: Final = {
-    errno.ELOOP: "This is a symbolic link; links are not followed.",
-    errno.EISDIR: "This is no regular file.",
-    errno.ENXIO: "This is no regular file.",
-}
-"""What opening says of a link, a folder and a socket; all other errors may pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureReading:
-    """What one pass over a file gave.
-
-    path: absolute, as asked for. stat: of the very bytes that were read (its path as asked for).
-    tags, sidecar_tags: as ExifTool spells them; unsure: why ExifTool should be asked, or None.
-    problem: what is wrong in a sentence; with hashes the file is still usable (damaged, or
-        its sidecar is). transient: the trouble is the disk's or the moment's, not the content's.
-    bytes_read: how many bytes came from the file.
-    """
-
-    path: str
-    stat: FileStat | None = None
-    file_type: str | None = None
-    content_hash: str | None = None
-    media_hash: str | None = None
-    tags: dict[str, TagValue] | None = None
-    sidecar_tags: dict[str, TagValue] | None = None
-    unsure: str | None = None
-    problem: str | None = None
-    transient: bool = False
-    bytes_read: int = 0
-
-
-class _FileChangedError(Exception):
-    """The file is not what it was when the reading began."""
-
-
-class _NotAPictureError(Exception):
-    """The bytes are not those of a known format; the sentence says what they are."""
-
-
-class _SidecarError(Exception):
-    """The disk does not give the sidecar; the sentence says why."""
 
 
 def stat_file(root: Path, path: str) -> FileStat:
     """The file at `path` under `root`; a link is not followed. Raises `OSError`."""
     return make_file_stat(path, os.stat(root / path, follow_symlinks=False))
-
-
-# -- one pass over one file ------------------------------------------------------------------
-
-
-def read_pictures(requests: Sequence[ReadRequest]) -> list[PictureReading]:
-    """`read_picture` for each request, in order: what a worker gets as one call."""
-    return [read_picture(*request) for request in requests]
-
-
-def read_picture(
-    path: str, sidecar: str | None = None, known: KnownHashes | None = None
-) -> PictureReading:
-    """Hashes and tags of the file at the absolute `path`, from one opening of it.
-
-    With `known` hashes that are still the file's only headers are read. Trouble is a value: this
-    raises nothing for a bad file.
-    """
-    reading = PictureReading(path)
-    for _ in range(_ATTEMPTS):
-        try:
-            return _read_picture_once(path, sidecar, known)
-        except _FileChangedError:
-            reason = "The file changes while it is read. It is read again with the next index."
-            reading = PictureReading(path, problem=reason, transient=True)
-        except _NotAPictureError as error:
-            return PictureReading(path, problem=str(error))
-        except _SidecarError as error:
-            return PictureReading(path, problem=str(error), transient=True)
-        except OSError as error:
-            lasting = error.errno in _LASTING_ERRORS
-            return PictureReading(path, problem=_describe(error), transient=not lasting)
-        except MemoryError:
-            reason = "The file needs more memory than there is."
-            return PictureReading(path, problem=reason, transient=True)
-    return reading
-
-
-def _read_picture_once(path: str, sidecar: str | None, known: KnownHashes | None) -> PictureReading:
-    with _open_file(path) as file:
-        before = os.fstat(file.fileno())
-        if not stat.S_ISREG(before.st_mode):
-            raise _NotAPictureError("This is no regular file.")
-        _wait_until_settled(before)
-        head = file.peek(SIGNATURE_BYTES)[:SIGNATURE_BYTES]
-        file_type = detect_format(head, os.path.basename(path))
-        if file_type is None:
-            raise _NotAPictureError(_describe_bytes(head))
-        if known and known.stamps not in (None, _stamps(before)):
-            known = None  # changed since somebody looked up its hashes
-        source = _load(file, before.st_size, whole=known is None)
-        fast = read_tags(source, file_type)
-        hashes = known or _hash(source, file_type)
-        damage = hashes.damage if isinstance(hashes, PictureHashes) else None
-        if _stamps(os.fstat(file.fileno())) != _stamps(before):
-            raise _FileChangedError
-        sidecar_tags, sidecar_trouble = _read_sidecar(sidecar)
-        return PictureReading(
-            path=path,
-            stat=make_file_stat(path, before),
-            file_type=file_type,
-            content_hash=hashes.content_hash,
-            media_hash=hashes.media_hash,
-            tags=fast.tags,
-            sidecar_tags=sidecar_tags,
-            unsure=fast.unsure,
-            problem=" ".join(filter(None, (damage, fast.damage, sidecar_trouble))) or None,
-            bytes_read=file.raw.bytes_read,
-        )
-
-
-def _hash(source: BinaryIO, file_type: str) -> PictureHashes:
-    source.seek(0)
-    return hash_picture(source, file_type)
-
-
-class _CountingFile(io.FileIO):
-    """A file that counts the bytes it hands out."""
-
-    bytes_read = 0
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        count = super().readinto(buffer) or 0
-        self.bytes_read += count
-        return count
-
-    def readall(self) -> bytes:
-        data = super().readall()
-        self.bytes_read += len(data)
-        return data
-
-
-class _PictureFile(io.BufferedReader):
-    """A buffered file whose `raw` is known to count."""
-
-    raw: _CountingFile
-
-
-def _open_file(path: str) -> _PictureFile:
-    """Open without following a link at the end, and without waiting for a FIFO's writer."""
-    return _PictureFile(_CountingFile(path, opener=lambda name, _: os.open(name, _OPEN_FLAGS)))
-
-
-def _load(file: BinaryIO, size: int, *, whole: bool) -> BinaryIO:
-    """The file to read from: a copy in memory where all of it is needed and it is not huge."""
-    file.seek(0)
-    if not whole or size > WHOLE_READ_BYTES:
-        return file
-    data = file.read(size + 1)
-    if len(data) != size:
-        raise _FileChangedError
-    return io.BytesIO(data)
-
-
-def _wait_until_settled(result: os.stat_result) -> None:
-    """Wait out the grain of the file's time stamps.
-
-    A write that falls into the same grain as the reading would leave no trace in them, and
-    the file would be taken for unchanged for ever.
-    """
-    grain = FINE_CLOCK_NS if result.st_ctime_ns % _NS_PER_S else COARSE_CLOCK_NS
-    # Every write moves ctime. A server's clock may be a little ahead of ours.
-    age = time.time_ns() - result.st_ctime_ns
-    if -grain < age < grain:
-        time.sleep((grain - age) / _NS_PER_S)
-
-
-def _stamps(result: os.stat_result) -> tuple[int, int, int]:
-    return result.st_size, result.st_mtime_ns, result.st_ctime_ns
-
-
-def _describe_bytes(head: bytes) -> str:
-    if not head:
-        return "The file is empty."
-    return "This is neither photo nor video: its bytes are those of no known format."
-
-
-def _describe(error: OSError) -> str:
-    lasting = _LASTING_ERRORS.get(error.errno or 0)
-    return lasting or f"The file cannot be read: {error.strerror or error}."
-
-
-def _read_sidecar(path: str | None) -> tuple[dict[str, TagValue] | None, str | None]:
-    """The sidecar's tags, and what is wrong with it. One that vanished is none.
-
-    Raises `_SidecarError` where the disk is in trouble: the photo is then read another
-    time, rather than without the rating that its sidecar holds.
-    """
-    if path is None:
-        return None, None
-    try:
-        with _open_file(path) as file:
-            result = os.fstat(file.fileno())
-            if not stat.S_ISREG(result.st_mode):
-                return None, None
-            _wait_until_settled(result)
-            data = file.read(MAX_SIDECAR_BYTES + 1)
-            if _stamps(os.fstat(file.fileno())) != _stamps(result):
-                raise _FileChangedError
-        return read_xmp(data), None
-    except OSError as error:
-        if error.errno == errno.ENOENT or error.errno in _LASTING_ERRORS:
-            return None, None
-        reason = error.strerror or error
-        name = os.path.basename(path)
-        raise _SidecarError(f"Its sidecar {name} cannot be read: {reason}.") from error
-    except ValueError as error:
-        return None, f"Its sidecar {os.path.basename(path)} is ignored: {error}."
 
 
 # -- facts of many files ---------------------------------------------------------------------
@@ -415,3 +200,44 @@ def extract_exif_rating(path: str) -> int | None:
     """The rating, -1 to 5, that the photo at `path` holds itself; None without one."""
     facts = _read_facts(path)
     return facts.rating if facts else None
+
+
+def write_exif_rating(
+    path: str, rating: int | None, *, before_replace: BeforeReplace = lambda _: None
+) -> bool:
+    """Write a rating of 1 to 5 into the photo at `path` itself, None to take it out.
+
+    By the safe write, with an ExifTool of its own: the file is replaced only by a copy that was
+    proven to hold the same picture and all other tags. `before_replace` is called with the
+    new `content_hash` just before that. Whether anything had to be written. Raises
+    `NotWritableError` where the file cannot hold a rating, and as `safe_write.write_tags`.
+    """
+    if rating is not None and not 1 <= rating <= 5:
+        raise ValueError(f"a rating is 1 to 5, not {rating}")
+    path = os.path.abspath(path)
+    reading = read_picture(path)
+    if reading.content_hash is None or reading.media_hash is None or reading.file_type is None:
+        raise EditRefusedError(f"{path}: {reading.problem}")
+    if not find_exiftool():
+        raise NotWritableError("ExifTool is not installed, so nothing is written into photos.")
+    with contextlib.closing(ExifTool()) as exiftool:
+        taken = rating_tags_of(reading.file_type, exiftool.number)
+        if not taken or reading.problem:
+            raise NotWritableError(f"{path} is not written into: its format or damage forbids it.")
+        stamps = refuse_unwritable(path)
+        try:
+            tags = exiftool.read_every_tag(path)
+        except PictureError as error:
+            raise NotWritableError(f"{path}: {error.message}") from error
+        changes = plan_rating_tags(tags, rating, taken)
+        if changes:
+            kinds = (reading.file_type, reading.content_hash, reading.media_hash)
+            write_tags(
+                Original(path, *kinds, stamps, tags),
+                changes,
+                name_temporary(path),
+                exiftool=exiftool,
+                check_copy=check_copy,
+                before_replace=before_replace,
+            )
+    return bool(changes)

@@ -2,58 +2,58 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
 import catalog
 import operation_state
-from backups import Backup, find_newest_valid
+import write_journal
+from backups import Backup
+from beside_store import FOLDER as BESIDE_FOLDER
+from beside_store import BesideStore
 from catalog import Photo, PhotoFilter
 from daily_backup import DailyBackup, back_up_now, rotate_now
 from db import (
-    Database,
-    check_version,
-    is_unmade,
     open_database,
-    refuse_network_file_system,
 )
 from db_rebuild import Rebuilder
-from db_recovery import RecoveryReport, recover
+from edit_recovery import EditParts, EditPlaces
 from errors import (
+    EditRefusedError,
     InvalidRequestError,
-    LibraryNotFoundError,
     NotFoundError,
 )
 from exiftool_process import ExifTool, find_exiftool
+from favorites import Favorites, RatedPhoto, RatingReport
+from file_edits import FileEdits
+from file_indexer import FileIndexer
 from hash_cache import HashCache
 from library_location import (
     BACKUPS_DIR,
     check_folder,
-    find_library,
     make_data_dir,
-    sample_folder,
     take_lock,
 )
-from library_marker import LibraryMemory, list_markers, mark, refuse_unmounted
-from library_sync import Indexer, IndexObserver, IndexReport
-from media_workers import WorkerPool
+from library_marker import LibraryMemory, mark, refuse_unmounted
+from library_sync import Indexer
+from media_workers import Priority, WorkerPool
 from migrate_db import take_over
 from operation_parameters import PARAMETERS, check_parameters, known_type
 from operation_progress import Progress
 from operation_runner import Deed, OperationContext, OperationRunner, OperationStopped
 from operation_state import Operation, OperationStatus, OperationType
-from sample_library import make_sample_library
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
 from verification import Verifier
+from write_journal import Edit
 
 _PREPARED_PHOTOS: Final = 500
 _LISTED_OPERATIONS: Final = 50
+_WAIT_FOR_EDITS_S: Final = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +68,26 @@ class Library:
         with self.database.transaction() as connection:
             operation_state.pause_interrupted(connection)
             operation_state.cleanup_operations(connection)
-        self.pool = _make_pool(settings)
-        self._exiftool = _make_exiftool()
+        self.pool = make_pool(settings)
+        self._exiftool = make_exiftool()
         self.thumbnails = ThumbnailStore(
             settings.data_dir / "thumbnails", self.pool, settings.library
         )
         self.runner = OperationRunner(self.database)
         self._cache = HashCache(self.database)
+        self._beside = BesideStore(settings.data_dir / BESIDE_FOLDER)
+        edits = FileEdits(
+            EditParts(
+                places=EditPlaces(settings.library, self._beside),
+                database=self.database,
+                pool=self.pool,
+                cache=self._cache,
+                exiftool=self._find_exiftool,
+                indexer=self._make_file_indexer,
+            )
+        )
+        self.favorites = Favorites(self.database, edits)
+        self.conflicts = edits.finish_interrupted()
         self._markers = tuple(markers)
         self._daily_backup = DailyBackup(
             settings.database_path, settings.data_dir / BACKUPS_DIR, self._has_photos
@@ -109,6 +122,19 @@ class Library:
             time_zone=self.settings.time_zone,
             markers=self._markers,
             skip=(self.settings.data_dir,),
+            beside=self._beside,
+        )
+
+    def _make_file_indexer(self) -> FileIndexer:
+        """Reads a few files for whom a person waits."""
+        return FileIndexer(
+            self.settings.library,
+            self.pool,
+            self._find_exiftool(),
+            self._cache,
+            self.settings.time_zone,
+            self._beside,
+            priority=Priority.VIEW,
         )
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
@@ -141,9 +167,9 @@ class Library:
 
         Raises as `resume_operation`; then the interrupted one is kept.
         """
-        self.runner.refuse_if_busy()
         operation = self.get_operation(operation_id)
         operation_type = known_type(operation)
+        self.runner.refuse_if_busy(operation_type)
         parameters = {
             name: value
             for name, value in operation.parameters.items()
@@ -207,11 +233,75 @@ class Library:
                 self._supersede(OperationType.VERIFY_LIBRARY)
             return report.as_dict()
 
+        def rate(context: OperationContext) -> dict[str, Any]:
+            return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
+
+        def undo(context: OperationContext) -> dict[str, Any]:
+            return self.favorites.undo_many(context, parameters["operation_id"])
+
         return {
             OperationType.UPDATE_INDEX: update_index,
             OperationType.REBUILD_DATABASE: rebuild,
             OperationType.VERIFY_LIBRARY: verify,
+            OperationType.RATE_PHOTOS: rate,
+            OperationType.KEEP_RATINGS: self.favorites.keep_many,
+            OperationType.UNDO_EDITS: undo,
         }[operation_type]
+
+    # -- ratings -------------------------------------------------------------------------------
+
+    def rate_photo(self, photo_id: int, rating: int | None) -> RatedPhoto:
+        """Give one photo a rating of 1 to 5, 0 for none; None toggles favorite.
+
+        Raises `NotFoundError`, and `EditRefusedError` with the reason.
+        """
+        if rating is None:
+            return self.favorites.toggle(photo_id)
+        return self.favorites.rate(photo_id, rating)
+
+    def start_rating(self, photo_ids: Sequence[int], rating: int) -> str:
+        """Start rating many photos, as soon as what edits photos now has ended; the id."""
+        return self._start_edits(
+            OperationType.RATE_PHOTOS, {"photo_ids": list(photo_ids), "rating": rating}
+        )
+
+    def rate_photos(self, photo_ids: Sequence[int], rating: int) -> RatingReport:
+        """Rate many photos, and wait for it; trouble with one of them is in the report."""
+        operation_id = self.start_rating(photo_ids, rating)
+        progress = self.runner.wait(operation_id)
+        if progress.status != OperationStatus.COMPLETED or progress.report is None:
+            raise EditRefusedError(progress.message or f"The rating was {progress.status}.")
+        errors = [(one["photo_id"], one["error"]) for one in progress.report["errors"]]
+        counts = progress.report["success_count"], progress.report["error_count"]
+        return RatingReport(operation_id, *counts, tuple(errors))
+
+    def start_keeping_ratings(self) -> str:
+        """Start writing into the files what only the database knows; the operation's id."""
+        return self._start_edits(OperationType.KEEP_RATINGS, {})
+
+    def list_edits(self, *, photo_id: int | None = None, limit: int = 50) -> list[Edit]:
+        """The newest edits of all photos or of one, the last first."""
+        with self.database.reading() as connection:
+            return write_journal.list_edits(connection, photo_id=photo_id, limit=limit)
+
+    def undo_edit(self, edit_id: int) -> RatedPhoto:
+        """Take one edit back. Raises `NotFoundError`, `EditRefusedError`."""
+        return self.favorites.undo(edit_id)
+
+    def start_undo(self, operation_id: str) -> str:
+        """Start taking back all that an operation did to photos; the id of the new one."""
+        with self.database.reading() as connection:
+            operation_state.get_operation(connection, operation_id)
+            if not write_journal.list_edits_of_operation(connection, operation_id):
+                raise InvalidRequestError(f"Operation {operation_id} has edited no photo.")
+        return self._start_edits(OperationType.UNDO_EDITS, {"operation_id": operation_id})
+
+    def _start_edits(self, operation_type: OperationType, parameters: Mapping[str, Any]) -> str:
+        """Start an operation of `EDITS`, after the one that runs. Raises `BusyError` in the end."""
+        deadline = time.monotonic() + _WAIT_FOR_EDITS_S
+        while (running := self.runner.current(edits=True)) and time.monotonic() < deadline:
+            self.runner.wait(running.operation_id, deadline - time.monotonic())
+        return self.start_operation(operation_type, parameters)
 
     def _supersede(self, *operation_types: OperationType) -> None:
         """What was interrupted before is done by what was completed now."""
@@ -309,7 +399,7 @@ def thumbnail_source(photo: Photo) -> ThumbnailSource:
     )
 
 
-def _make_pool(settings: Settings) -> WorkerPool:
+def make_pool(settings: Settings) -> WorkerPool:
     return WorkerPool(
         workers=settings.workers,
         memory_mb=settings.worker_memory_mb,
@@ -317,7 +407,7 @@ def _make_pool(settings: Settings) -> WorkerPool:
     )
 
 
-def _make_exiftool() -> ExifTool | None:
+def make_exiftool() -> ExifTool | None:
     executable = find_exiftool()
     if executable is None:
         logger.warning(
@@ -352,75 +442,3 @@ def open_library(settings: Settings, *, accept_missing: bool = False) -> Library
     except BaseException:
         lock.close()
         raise
-
-
-def open_for_reading(settings: Settings) -> Database:
-    """The database of an indexed library, to read; works while another process writes."""
-    check_folder(settings.library)
-    path = settings.database_path
-    if not path.is_file() or is_unmade(path):
-        refuse_unmounted(settings, LibraryMemory())
-        raise LibraryNotFoundError(
-            f"{settings.library} has no index yet. Make one: ./lightkeep index {settings.library}"
-        )
-    refuse_network_file_system(path.parent)
-    check_version(path)
-    return Database(path, read_only=True)
-
-
-def plan_update_index(
-    settings: Settings, observer: IndexObserver, *, accept_missing: bool = False
-) -> IndexReport:
-    """What an index would change; nothing is written, and no lock is needed."""
-    check_folder(settings.library)
-    with contextlib.ExitStack() as stack:
-        if not settings.database_path.is_file():
-            if not accept_missing:
-                refuse_unmounted(settings, LibraryMemory())
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lightkeep-"))
-            database = open_database(Path(folder) / settings.database_path.name)
-        else:
-            database = open_for_reading(settings)
-        stack.callback(database.close)
-        exiftool = _make_exiftool()
-        if exiftool:
-            stack.callback(exiftool.close)
-        indexer = Indexer(
-            root=settings.library,
-            database=database,
-            pool=stack.enter_context(_make_pool(settings)),
-            exiftool=exiftool,
-            cache=HashCache(database),
-            time_zone=settings.time_zone,
-            markers=tuple(list_markers(settings)),
-            skip=(settings.data_dir,),
-        )
-        return indexer.update(observer, accept_missing=accept_missing, dry_run=True)
-
-
-def choose_library() -> Path:
-    """The library of a start that names none: `$LIGHTKEEP_LIBRARY`, `~/Pictures`, a sample."""
-    return find_library() or make_sample_library(sample_folder())
-
-
-def back_up(settings: Settings) -> Backup:
-    """A verified backup of a library that may be in use. Raises `LibraryError`."""
-    open_for_reading(settings).close()
-    return back_up_now(settings.database_path, settings.data_dir / BACKUPS_DIR, "by hand")
-
-
-def find_backup(settings: Settings) -> Backup | None:
-    """The backup that a recovery would restore."""
-    return find_newest_valid(settings.data_dir / BACKUPS_DIR)
-
-
-def recover_library(settings: Settings) -> RecoveryReport:
-    """Give a library with a damaged database the newest sound backup; an index is to follow.
-
-    Raises `LibraryInUseError`, and as `db_recovery.recover` does.
-    """
-    check_folder(settings.library)
-    refuse_unmounted(settings, LibraryMemory())
-    make_data_dir(settings.data_dir, settings.library)
-    with take_lock(settings.data_dir):
-        return recover(settings.data_dir)

@@ -14,13 +14,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import catalog
+import rating_rows
+import write_journal
+from beside_store import NOTHING_BESIDE, BesideStore
 from catalog import KnownFile, PhotoRecord
 from db import Database
-from errors import BrakeError, FileProblem
+from errors import FileProblem
 from exiftool_process import ExifTool
 from file_indexer import (
     BATCH_FILES,
@@ -32,13 +35,11 @@ from file_indexer import (
 )
 from file_operations import FolderScan, find_sidecars, scan_folder
 from hash_cache import HashCache
+from index_brake import Brake
 from index_plan import Comparison, PhotoFile, assign_rows, compare_files
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper
 from photo_pairs import PairFile, find_companions
-
-BRAKE_FILES: Final = 20
-BRAKE_SHARE: Final = 0.2
 
 
 class IndexObserver(Protocol):
@@ -101,7 +102,7 @@ class Indexer:
 
     markers: files that stand where the library is mounted; one that is gone stops the index.
     skip: folders in the tree that are not the person's (the data folder).
-    known_facts: as `FileIndexer` has it.
+    beside, known_facts: as `FileIndexer` has them.
     """
 
     root: Path
@@ -112,6 +113,7 @@ class Indexer:
     time_zone: ZoneInfo
     markers: tuple[Path, ...] = ()
     skip: tuple[Path, ...] = ()
+    beside: BesideStore = NOTHING_BESIDE
     known_facts: KnownFacts | None = None
 
     def update(
@@ -122,7 +124,7 @@ class Indexer:
         Raises `BrakeError` where so much vanished that the share is likelier gone than the
         photos, unless `accept_missing`.
         """
-        started = time.monotonic()
+        started, started_at = time.monotonic(), _now()
         self.cache.reset_statistics()
         observer.report_progress(phase="walk")
         brake = Brake(accept_missing)
@@ -135,7 +137,7 @@ class Indexer:
         scan = scan_folder(self.root, skip=self.skip, tell=tell)
         brake.check_markers(self.markers)  # the share may have gone while we walked
         observer.check()
-        run = _IndexRun(self, observer, scan, brake, dry_run=dry_run)
+        run = _IndexRun(self, observer, scan, brake, started_at, dry_run=dry_run)
         run.execute()
         tally = run.tally
         return IndexReport(
@@ -153,33 +155,6 @@ class Indexer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Brake:
-    """Stops an index before it takes a share that is not mounted for an emptied library."""
-
-    released: bool
-
-    def check_markers(self, markers: Sequence[Path]) -> None:
-        gone = next((marker for marker in markers if not marker.is_file()), None)
-        if gone is not None:
-            self._stop(f"{gone}, which marks the library, is not there. Is the disk mounted?")
-
-    def check_root(self, found: int, present: int) -> None:
-        if present and not found:
-            self._stop(f"The library is empty, where {present:,} photos were. Is the disk mounted?")
-
-    def check_vanished(self, vanished: int, present: int) -> None:
-        if vanished > BRAKE_FILES and vanished > BRAKE_SHARE * present:
-            self._stop(f"{vanished:,} of {present:,} photos vanished at once.")
-
-    def _stop(self, sentence: str) -> None:
-        if not self.released:
-            raise BrakeError(
-                f"{sentence} Nothing was changed. If that is what you want, accept the missing "
-                "photos: their rows are kept, and come back with the files."
-            )
-
-
 class _IndexRun:
     """One run of `Indexer.update`: the walk is done, the rows are still as they were."""
 
@@ -189,6 +164,7 @@ class _IndexRun:
         observer: IndexObserver,
         scan: FolderScan,
         brake: Brake,
+        started_at: str,
         *,
         dry_run: bool,
     ) -> None:
@@ -199,17 +175,19 @@ class _IndexRun:
             indexer.exiftool,
             indexer.cache,
             indexer.time_zone,
+            indexer.beside,
             indexer.known_facts,
             observer.check,
         )
         self._cache = indexer.cache
+        self._beside = indexer.beside
         self._markers = indexer.markers
         self._database = indexer.database
         self._observer = observer
         self._scan = scan
         self._brake = brake
         self._dry_run = dry_run
-        self._started_at = _now()
+        self._started_at = started_at
 
     def execute(self) -> None:
         with self._database.reading() as connection:
@@ -237,6 +215,15 @@ class _IndexRun:
             self._add_as_they_come(comparison)
         else:
             self._follow_pictures(comparison, known, present)
+        if not self._dry_run:
+            self._bring_beside()
+
+    def _bring_beside(self) -> None:
+        """Ratings beside the library that the rows do not know, as after a restored backup."""
+        found = {name: self._beside.read_rating(name) for name in self._beside.list_hashes()}
+        ratings = {name: rating for name, rating in found.items() if rating is not None}
+        with self._database.transaction() as connection:
+            rating_rows.bring_beside(connection, ratings)
 
     # -- nothing lost, nothing changed: rows as they come ------------------------------------
 
@@ -280,8 +267,13 @@ class _IndexRun:
         if self._dry_run:
             return
         with self._database.transaction() as connection:
-            catalog.mark_missing(connection, plan.missing, self._started_at)
-            catalog.update_photos(connection, {**moved, **plan.updated})
+            # What was edited since the walk was read again by the edit, and later than here.
+            edited = write_journal.list_edited_photos(connection, self._started_at)
+            read_here = {**moved, **plan.updated}
+            catalog.mark_missing(connection, set(plan.missing) - edited, self._started_at)
+            catalog.update_photos(
+                connection, {key: read_here[key] for key in read_here.keys() - edited}
+            )
             catalog.insert_photos(connection, plan.added, self._started_at)
             catalog.replace_folders(connection, self._scan.folders)
             pair_photos(connection)

@@ -89,6 +89,27 @@ MEDIA_TYPES: Final = MappingProxyType(
     }
 )
 
+XMP_RATING: Final = "XMP-xmp:Rating"
+_EXIF_RATING: Final = ("IFD0:Rating", "IFD0:RatingPercent")
+_RATING_TAGS: Final = MappingProxyType(
+    {
+        "jpeg": (XMP_RATING, *_EXIF_RATING),  # Explorer looks into EXIF
+        "tiff": (XMP_RATING, *_EXIF_RATING),
+        "png": (XMP_RATING,),
+        "webp": (XMP_RATING,),
+        "gif": (XMP_RATING,),
+        "heic": (XMP_RATING,),
+        "avif": (XMP_RATING,),
+        "mp4": (XMP_RATING,),
+        "m4v": (XMP_RATING,),
+        "mov": (XMP_RATING,),
+        "3gp": (XMP_RATING,),
+    }
+)
+_BOXES: Final = frozenset({"heic", "avif", "mp4", "m4v", "mov", "3gp"})
+_SAFE_FOR_BOXES: Final = (13, 25)
+"""ExifTools before it damage HEICs of newer iPhones and some QuickTime files."""
+
 _KIND_OF_SUFFIX: Final = MappingProxyType(
     {
         suffix: media_type.kind
@@ -149,6 +170,19 @@ def media_type_of(file_type: str) -> MediaType:
     """The format of a row; a row that another program left may name one that there is not."""
     unknown = MediaType(file_type, "application/octet-stream", (), False, "")
     return MEDIA_TYPES.get(file_type, unknown)
+
+
+NEWEST_EXIFTOOL: Final = (99, 99)
+
+
+def rating_tags_of(file_type: str, exiftool: tuple[int, int]) -> tuple[str, ...]:
+    """The tags that hold a rating in files of this format; none where a sidecar must hold it.
+
+    exiftool: the version that is to write. RAW is never written into.
+    """
+    if file_type in _BOXES and exiftool < _SAFE_FOR_BOXES:
+        return ()
+    return _RATING_TAGS.get(file_type, ())
 
 
 def kind_of(file_type: str) -> Kind:

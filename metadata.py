@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from types import MappingProxyType
@@ -59,6 +59,9 @@ _PERCENT_TAGS: Final = (
     "Microsoft:SharedUserRating",
     "ASF:SharedUserRating",
 )
+PERCENT_OF_RATING: Final = MappingProxyType({0: 0, 1: 1, 2: 25, 3: 50, 4: 75, 5: 99})
+"""What Windows writes for its stars."""
+
 _DURATION_TAGS: Final = (
     DURATION_TAG,
     "Matroska:Duration",
@@ -172,13 +175,14 @@ def zone_version(zone_name: str) -> int:
 def _find_rating(tags: Tags, sidecar_tags: Tags) -> tuple[int | None, str | None]:
     """The rating and where it stands. A 0 is an answer, "unrated", and ends the search."""
     for place, place_tags in (("sidecar", sidecar_tags), ("file", tags)):
-        rating = _read_rating(place_tags)
+        rating = read_rating(place_tags)
         if rating is not None:
             return (rating, place) if rating else (None, None)
     return None, None
 
 
-def _read_rating(tags: Tags) -> int | None:
+def read_rating(tags: Tags) -> int | None:
+    """The rating, -1 to 5, that the tags of one file or sidecar say; 0 is an answer as well."""
     for tag in _RATING_TAGS:
         rating = _parse_whole_number(tags.get(tag))
         if rating is not None and -1 <= rating <= 5:
@@ -193,6 +197,32 @@ def _read_rating(tags: Tags) -> int | None:
 def rating_of_percent(percent: int) -> int:
     """Stars for a RatingPercent of 0 to 100, by the ranges of Windows."""
     return sum(percent >= first for first in (1, 13, 38, 63, 88))
+
+
+def plan_rating_tags(tags: Tags, rating: int | None, taken: Iterable[str]) -> dict[str, int | None]:
+    """What to change so that a file with these `tags` says `rating`; None takes a tag out.
+
+    taken: the tags that hold a rating in this format (`media_types`). Others that already say
+    one are kept in step. Nothing to change: an empty answer.
+    """
+    present = {tag for tag in (*_RATING_TAGS, *_PERCENT_TAGS) if tag in tags}
+    if rating is None:
+        return dict.fromkeys(sorted(present))
+    wanted = {
+        tag: PERCENT_OF_RATING.get(rating) if tag in _PERCENT_TAGS else rating
+        for tag in sorted(present | set(taken))
+    }
+    return {
+        tag: value
+        for tag, value in wanted.items()
+        if comparable(tags.get(tag)) != comparable(value)
+    }
+
+
+def comparable(value: TagValue | None) -> TagValue | None:
+    """A value as others of its tag may be held against it: `4`, `4.0` and `"4"` are one."""
+    number = _parse_number(value)
+    return value if number is None else number
 
 
 def _parse_whole_number(value: object) -> int | None:

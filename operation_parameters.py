@@ -9,13 +9,24 @@ from errors import InvalidRequestError
 from operation_state import Operation, OperationType
 
 _MOST_BUDGET_S: Final = 10**7
+_HIGHEST_RATING: Final = 5
+MOST_PHOTOS: Final = 10_000
+"""That one operation may be asked to rate."""
 
 PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]] = {
     OperationType.UPDATE_INDEX: {"accept_missing": bool},
     OperationType.REBUILD_DATABASE: {"accept_missing": bool},
     OperationType.VERIFY_LIBRARY: {"budget_s": (int, float)},
+    OperationType.RATE_PHOTOS: {"photo_ids": list, "rating": int},
+    OperationType.KEEP_RATINGS: {},
+    OperationType.UNDO_EDITS: {"operation_id": str},
 }
 """What the operations that there are take."""
+
+_NEEDED: Final[Mapping[OperationType, frozenset[str]]] = {
+    OperationType.RATE_PHOTOS: frozenset({"photo_ids", "rating"}),
+    OperationType.UNDO_EDITS: frozenset({"operation_id"}),
+}
 
 
 def check_parameters(operation_type: OperationType, parameters: Mapping[str, Any]) -> None:
@@ -23,6 +34,9 @@ def check_parameters(operation_type: OperationType, parameters: Mapping[str, Any
     known = PARAMETERS.get(operation_type)
     if known is None:
         raise InvalidRequestError(f"type must be one of {', '.join(sorted(PARAMETERS))}.")
+    needed = _NEEDED.get(operation_type, frozenset()) - parameters.keys()
+    if needed:
+        raise InvalidRequestError(f"{operation_type.value} needs {', '.join(sorted(needed))}.")
     for name, value in parameters.items():
         kind = known.get(name)
         wrong_bool = isinstance(value, bool) and kind is not bool
@@ -33,6 +47,15 @@ def check_parameters(operation_type: OperationType, parameters: Mapping[str, Any
             )
         if name == "budget_s" and not 0 < float(str(value)) <= _MOST_BUDGET_S:
             raise InvalidRequestError(f"budget_s is above 0 and at most {_MOST_BUDGET_S}.")
+    _check_values(parameters)
+
+
+def _check_values(parameters: Mapping[str, Any]) -> None:
+    photo_ids, rating = parameters.get("photo_ids", [1]), parameters.get("rating", 0)
+    if not 1 <= len(photo_ids) <= MOST_PHOTOS or not all(type(one) is int for one in photo_ids):
+        raise InvalidRequestError(f"photo_ids are 1 to {MOST_PHOTOS:,} whole numbers.")
+    if not 0 <= rating <= _HIGHEST_RATING:
+        raise InvalidRequestError(f"rating is 0 to {_HIGHEST_RATING}.")
 
 
 def known_type(operation: Operation) -> OperationType:

@@ -1,4 +1,7 @@
-"""One thread, one long operation at a time: progress, pause, cancel.
+"""Long operations, each in a thread of its own: progress, pause, cancel.
+
+One at a time reads or writes the library at large; beside it one may edit photos, so that
+nobody waits for an index to end before a hundred photos can be starred.
 
 `OperationRunner.start` writes the row, runs the deed in a thread of its own and writes how it
 ended. What the deed tells through its `OperationContext` is held in memory, where pages and
@@ -37,6 +40,11 @@ from operation_state import (
     OperationStatus,
     OperationType,
 )
+
+EDITS: Final = frozenset(
+    {OperationType.RATE_PHOTOS, OperationType.KEEP_RATINGS, OperationType.UNDO_EDITS}
+)
+"""Operations that edit photos one by one, each edit for itself."""
 
 CLOSE_TIMEOUT_S: Final = 30.0
 UNEXPECTED: Final = "unexpected"
@@ -111,13 +119,13 @@ class _Outcome:
 
 
 class OperationRunner:
-    """Runs one long operation at a time. Every method may be called from any thread."""
+    """Runs one long operation at a time, and one of `EDITS` beside it. Thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._condition = threading.Condition()
-        self._live: LiveOperation | None = None
-        self._thread: threading.Thread | None = None
+        self._live: dict[bool, LiveOperation] = {}
+        self._threads: dict[bool, threading.Thread] = {}
         self._version = 0
         self._closed = False
 
@@ -184,11 +192,12 @@ class OperationRunner:
         try:
             with self._database.transaction() as connection:
                 prepare(connection)
-            self._thread = thread
+            self._threads[_lane(live)] = thread
             thread.start()
         except BaseException:
             with self.changing():
-                self._live, self._thread = None, None
+                self._live.pop(_lane(live), None)
+                self._threads.pop(_lane(live), None)
             raise
         return live.operation_id
 
@@ -196,30 +205,32 @@ class OperationRunner:
         """How far it is, or how it ended. Raises `NotFoundError`."""
         with self._condition:
             version = self._version
-            if self._live is not None and self._live.operation_id == operation_id:
-                return self._live.progress(version)
+            live = self._find(operation_id)
+            if live is not None:
+                return live.progress(version)
         with self._database.reading() as connection:
             operation = operation_state.get_operation(connection, operation_id)
         return progress_of_row(operation, version)
 
-    def refuse_if_busy(self) -> None:
-        """Raise `BusyError` where an operation runs now."""
+    def refuse_if_busy(self, operation_type: OperationType) -> None:
+        """Raise `BusyError` where one of this type cannot begin now."""
         with self._condition:
-            if self._live is not None and self._live.status.is_active:
-                raise BusyError(say_busy(self._live))
+            live = self._live.get(operation_type in EDITS)
+            if live is not None and live.status.is_active:
+                raise BusyError(say_busy(live))
 
-    def current(self) -> Progress | None:
-        """The operation that runs now."""
+    def current(self, *, edits: bool = False) -> Progress | None:
+        """The operation that runs now; `edits`: the one that edits photos."""
         with self._condition:
-            live = self._live
+            live = self._live.get(edits)
             return live.progress(self._version) if live and live.status.is_active else None
 
     def list_interrupted(self) -> list[Operation]:
         """Operations to offer for resume: paused, or left by a process that died."""
-        current = self.current()
+        running = [self.current(), self.current(edits=True)]
         with self._database.reading() as connection:
             return operation_state.list_interrupted(
-                connection, live_id=current.operation_id if current else None
+                connection, live_ids={one.operation_id for one in running if one}
             )
 
     def cancel(self, operation_id: str) -> None:
@@ -232,8 +243,9 @@ class OperationRunner:
         with self._database.transaction() as connection:
             operation_state.set_status(connection, operation_id, OperationStatus.CANCELLED)
         with self.changing():
-            if self._live is not None and self._live.operation_id == operation_id:
-                self._live = None
+            live = self._find(operation_id)
+            if live is not None:
+                del self._live[_lane(live)]
 
     def pause(self, operation_id: str) -> None:
         """Ask what runs to stop, so that it can be resumed; what does not run needs no asking.
@@ -271,10 +283,11 @@ class OperationRunner:
         """
         with self.changing():
             self._closed = True
-            live, thread = self._live, self._thread
-            if live is not None and live.status.is_active and live.asked is None:
-                live.asked = OperationStatus.PAUSED
-        if thread is not None and thread.ident is not None:
+            for live in self._live.values():
+                if live.status.is_active and live.asked is None:
+                    live.asked = OperationStatus.PAUSED
+            threads = [thread for thread in self._threads.values() if thread.ident is not None]
+        for thread in threads:
             thread.join(timeout_s)
             if thread.is_alive():
                 _log.warning("%s did not stop within %s s", thread.name, timeout_s)
@@ -292,17 +305,20 @@ class OperationRunner:
         with self._condition:
             if self._closed:
                 raise BusyError("Lightkeep is closing the library and starts nothing more.")
-            self.refuse_if_busy()
-            self._live = live
+            self.refuse_if_busy(live.operation_type)
+            self._live[_lane(live)] = live
+
+    def _find(self, operation_id: str) -> LiveOperation | None:
+        return next((one for one in self._live.values() if one.operation_id == operation_id), None)
 
     def _runs(self, operation_id: str) -> bool:
-        live = self._live
-        return live is not None and live.operation_id == operation_id and live.status.is_active
+        live = self._find(operation_id)
+        return live is not None and live.status.is_active
 
     def _ask(self, operation_id: str, end: OperationStatus) -> bool:
         """Ask the operation to end so, if it runs; a cancel is never turned into a pause."""
         with self.changing():
-            live = self._live
+            live = self._find(operation_id)
             if live is None or not self._runs(operation_id):
                 return False
             if live.asked is not OperationStatus.CANCELLED:
@@ -365,8 +381,13 @@ class OperationRunner:
             unwritten = f"How it ended ({outcome.status.value}) could not be written: {error}."
         with self.changing():
             if unwritten is None:
-                self._live = None
+                del self._live[_lane(live)]
                 return
             live.report = report
             live.message, live.error_code = unwritten, UNEXPECTED
             live.status = OperationStatus.FAILED
+
+
+def _lane(live: LiveOperation) -> bool:
+    """Which of the two it is: an edit of photos, or all else."""
+    return live.operation_type in EDITS

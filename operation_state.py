@@ -18,7 +18,7 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -42,6 +42,8 @@ class OperationType(StrEnum):
     UPDATE_DATE = "update_date"
     TRASH_PHOTOS = "trash_photos"
     RESTORE_PHOTOS = "restore_photos"
+    RATE_PHOTOS = "rate_photos"
+    KEEP_RATINGS = "keep_ratings"
     UNDO_EDITS = "undo_edits"
 
 
@@ -158,24 +160,23 @@ def list_operations(connection: sqlite3.Connection, limit: int = 50) -> list[Ope
 
 
 def list_interrupted(
-    connection: sqlite3.Connection, *, live_id: str | None = None
+    connection: sqlite3.Connection, *, live_ids: Collection[str] = ()
 ) -> list[Operation]:
     """Operations to offer for resume, the last one started first.
 
     Those are the paused ones, and the pending and running ones that no living process has.
-    Only one process writes to a library, so all but `live_id`, the one it runs itself.
+    Only one process writes to a library, so all but `live_ids`, those it runs itself.
     """
     rows = connection.execute(
-        "SELECT * FROM operation_state WHERE status IN (?, ?, ?) AND operation_id IS NOT ?"
+        "SELECT * FROM operation_state WHERE status IN (?, ?, ?)"
         " ORDER BY started_at DESC, rowid DESC",
         (
             OperationStatus.PENDING.value,
             OperationStatus.RUNNING.value,
             OperationStatus.PAUSED.value,
-            live_id,
         ),
     )
-    return [_from_row(row) for row in rows]
+    return [_from_row(row) for row in rows if row["operation_id"] not in live_ids]
 
 
 def pause_interrupted(connection: sqlite3.Connection) -> int:

@@ -163,6 +163,12 @@ def describe_verify(report: dict[str, Any]) -> str:
     return "\n".join((*lines, *_list_problems(report)))
 
 
+def describe_edits(report: dict[str, Any]) -> str:
+    """What edits did, for people: one line, and the problems."""
+    line = f"{report['changed']:,} changed, {report['unchanged']:,} as they were."
+    return "\n".join([line, *_list_problems(report)])
+
+
 def describe_operations(operations: Sequence[Progress]) -> str:
     """One line an operation, the newest first; times are in UTC."""
     if not operations:

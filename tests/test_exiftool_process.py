@@ -20,7 +20,8 @@ from PIL import Image
 
 import exiftool_process
 from errors import FileProblem, PictureError
-from exiftool_process import BATCH_FILES, ExifTool, ExifToolFailedError, find_exiftool
+from exiftool_process import BATCH_FILES, ExifTool, find_exiftool
+from exiftool_transport import ExifToolFailedError
 from metadata import TAGS_READ
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -18,7 +18,7 @@ import pytest
 from pictures import make_film
 from PIL import Image
 
-import file_operations
+import picture_reading
 from errors import FileProblem
 from exiftool_process import ExifTool, find_exiftool
 from file_operations import (
@@ -136,7 +136,7 @@ def test_a_big_file_is_streamed_and_gives_the_same(
 ) -> None:
     path = make_jpeg(tmp_path / "a.jpg", "2019:07:14 18:03:22", 4)
     whole = read_picture(path)
-    monkeypatch.setattr(file_operations, "WHOLE_READ_BYTES", 10)
+    monkeypatch.setattr(picture_reading, "WHOLE_READ_BYTES", 10)
     streamed = read_picture(path)
     for name in ("content_hash", "media_hash", "tags", "stat", "unsure"):
         assert getattr(streamed, name) == getattr(whole, name)
@@ -219,7 +219,7 @@ def test_an_error_of_the_disk_in_the_middle_is_transient(
 
     for name in ("read_tags", "hash_picture"):
         with monkeypatch.context() as patch:
-            patch.setattr(file_operations, name, fail)
+            patch.setattr(picture_reading, name, fail)
             reading = read_picture(path)
         assert reading.transient
         assert reading.content_hash is None
@@ -240,7 +240,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_once_more(
             Path(path).write_bytes(changed + bytes(changes))
         return fast
 
-    monkeypatch.setattr(file_operations, "read_tags", change_behind)
+    monkeypatch.setattr(picture_reading, "read_tags", change_behind)
     reading = read_picture(path)
     assert reading.tags
     assert reading.tags["IFD0:Rating"] == 5
@@ -269,7 +269,7 @@ def test_a_clock_of_whole_seconds_is_waited_for_longer(settled: list[float]) -> 
     result = os.stat_result(values)
     if result.st_ctime_ns % 1_000_000_000:
         pytest.skip("this Python orders the fields in another way")
-    file_operations._wait_until_settled(result)
+    picture_reading._wait_until_settled(result)
     assert len(settled) == 1
     assert 0.9 < settled[0] <= 2
 
@@ -539,7 +539,7 @@ def test_every_real_sidecar_is_read_and_belongs_to_its_photo(media: Path) -> Non
     assert owners["pigallery2/sidecar/bunny_1sec.mp4"] == "pigallery2/sidecar/bunny_1sec.mp4.xmp"
     assert len(owners) == 12
     for name in scan.sidecars:
-        tags, trouble = file_operations._read_sidecar(str(media / name))
+        tags, trouble = picture_reading._read_sidecar(str(media / name))
         assert (tags is not None, trouble) == (True, None), name
     requests = [(str(media / photo), str(media / owners[photo]), None) for photo in owners]
     readings = read_pictures(requests)

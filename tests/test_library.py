@@ -18,9 +18,11 @@ from old_databases import make_old, photo_row
 from pictures import make_jpeg
 
 import catalog
+import closed_library
 import library
 import operation_state
 from backups import list_backups
+from closed_library import open_for_reading, recover_library
 from db_rebuild import Rebuilder
 from errors import (
     BusyError,
@@ -32,7 +34,7 @@ from errors import (
     NotFoundError,
 )
 from exiftool_process import find_exiftool
-from library import Library, open_for_reading, open_library, recover_library
+from library import Library, open_library
 from operation_parameters import PARAMETERS
 from operation_runner import OperationContext
 from operation_state import OperationStatus, OperationType, create_operation, list_operations
@@ -319,12 +321,12 @@ def test_without_a_name_the_library_is_chosen_in_the_promised_order(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home / "Pictures").mkdir()
-    monkeypatch.setattr(library, "make_sample_library", lambda folder: folder)
-    assert library.choose_library() == home / ".local/share/lightkeep/sample"
+    monkeypatch.setattr(closed_library, "make_sample_library", lambda folder: folder)
+    assert closed_library.choose_library() == home / ".local/share/lightkeep/sample"
     make_jpeg(home / "Pictures/deep/a.jpg")
-    assert library.choose_library() == home / "Pictures"
+    assert closed_library.choose_library() == home / "Pictures"
     monkeypatch.setenv("LIGHTKEEP_LIBRARY", str(tmp_path / "chosen"))
-    assert library.choose_library() == tmp_path / "chosen"
+    assert closed_library.choose_library() == tmp_path / "chosen"
 
 
 def test_the_library_itself_is_no_data_folder(settings: Settings) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from pictures import make_jpeg
 
+from closed_library import open_for_reading
 from errors import InvalidRequestError, LibraryNotMountedError
-from library import open_for_reading, open_library
+from library import open_library
 from settings import Settings, load_settings
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -445,10 +445,10 @@ def test_nothing_is_resumed_while_something_runs(
     with pytest.raises(BusyError):
         runner.resume(left, lambda _: {})
     with pytest.raises(BusyError):
-        runner.refuse_if_busy()
+        runner.refuse_if_busy(OperationType.UPDATE_INDEX)
     deed.let_go()
     runner.wait(running, PATIENCE_S)
-    runner.refuse_if_busy()
+    runner.refuse_if_busy(OperationType.UPDATE_INDEX)
     assert [one.operation_id for one in runner.list_interrupted()] == [left.operation_id]
 
 
@@ -467,3 +467,20 @@ def test_a_full_disk_pauses_what_can_go_on_once_there_is_room(
     assert runner.resume(waiting, lambda _: {}) == ended.operation_id
     resumed = runner.wait(ended.operation_id, PATIENCE_S)
     assert (resumed.status, resumed.message, resumed.error_code) == ("completed", None, None)
+
+
+def test_photos_are_edited_beside_other_long_work_but_not_twice_at_once(
+    runner: OperationRunner,
+) -> None:
+    index, rating = SteppedDeed(), SteppedDeed()
+    first = runner.start(OperationType.UPDATE_INDEX, index)
+    second = runner.start(OperationType.RATE_PHOTOS, rating)
+    assert [runner.current(), runner.current(edits=True)] != [None, None]
+    with pytest.raises(BusyError):
+        runner.start(OperationType.UNDO_EDITS, SteppedDeed())
+    assert runner.list_interrupted() == []
+    rating.let_go()
+    assert runner.wait(second, PATIENCE_S).status == OperationStatus.COMPLETED
+    assert runner.progress(first).is_active
+    index.let_go()
+    assert runner.wait(first, PATIENCE_S).status == OperationStatus.COMPLETED

@@ -136,7 +136,7 @@ def test_interrupted_is_what_is_not_at_its_end_but_for_the_one_that_lives(
     make(connection, OperationStatus.RUNNING, OperationStatus.COMPLETED)
     make(connection, OperationStatus.CANCELLED)
     assert operation_state.list_interrupted(connection) == [paused, running, pending]
-    assert operation_state.list_interrupted(connection, live_id=running.operation_id) == [
+    assert operation_state.list_interrupted(connection, live_ids={running.operation_id}) == [
         paused,
         pending,
     ]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from flask import Blueprint, Flask, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
+from closed_library import find_backup
 from errors import DatabaseDamagedError
-from library import find_backup
 from settings import Settings
 from web import common
 

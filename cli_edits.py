@@ -1,0 +1,179 @@
+"""The verbs of the terminal that edit photos: `favorite`, `unfavorite`, `undo`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import click
+
+import rating_rows
+from catalog import FAVORITE_RATING
+from cli_common import (
+    data_dir_option,
+    finish_operation,
+    json_option,
+    library_argument,
+    make_settings,
+    print_report,
+)
+from errors import InvalidRequestError, NotFoundError
+from library import Library, open_library
+from settings import Settings
+from terminal import describe_edits, interrupted_by_sigterm
+
+_Report: TypeAlias = dict[str, Any]
+_NOTHING: Final[_Report] = {
+    "operation_id": None,
+    "status": "completed",
+    **dict.fromkeys(("found", "added", "changed", "moved", "missing", "unchanged"), 0),
+    "success_count": 0,
+    "error_count": 0,
+    "problems": [],
+    "seconds": 0.0,
+    "cache": {},
+}
+
+_paths_argument = click.argument("paths", metavar="PATH...", nargs=-1)
+
+
+@click.command()
+@library_argument
+@_paths_argument
+@click.option("--keep", is_flag=True, help="Write into the files what only the database knows.")
+@json_option
+@data_dir_option
+@click.pass_context
+def favorite(
+    ctx: click.Context,
+    library: Path,
+    paths: tuple[str, ...],
+    keep: bool,
+    as_json: bool,
+    own_data_dir: Path | None,
+) -> None:
+    """Star photos of LIBRARY: a rating of 5 in the file itself, or where it can be kept.
+
+    PATH is absolute or relative to LIBRARY.
+    """
+    settings = make_settings(ctx, library, own_data_dir)
+    if keep == bool(paths):
+        raise InvalidRequestError("Name the photos to star, or say --keep.")
+
+    def edit(opened: Library) -> _Report:
+        if keep:
+            return finish_operation(opened, opened.start_keeping_ratings())
+        return _rate(opened, paths, FAVORITE_RATING)
+
+    _report(ctx, settings, edit, as_json=as_json)
+
+
+@click.command()
+@library_argument
+@_paths_argument
+@json_option
+@data_dir_option
+@click.pass_context
+def unfavorite(
+    ctx: click.Context,
+    library: Path,
+    paths: tuple[str, ...],
+    as_json: bool,
+    own_data_dir: Path | None,
+) -> None:
+    """Take the star from photos of LIBRARY; the rating that was there before comes back."""
+    settings = make_settings(ctx, library, own_data_dir)
+    if not paths:
+        raise InvalidRequestError("Name the photos to take the star from.")
+    _report(ctx, settings, lambda opened: _rate(opened, paths, 0), as_json=as_json)
+
+
+@click.command()
+@library_argument
+@click.argument("edit_id", metavar="[ID]", required=False)
+@json_option
+@data_dir_option
+@click.pass_context
+def undo(
+    ctx: click.Context,
+    library: Path,
+    edit_id: str | None,
+    as_json: bool,
+    own_data_dir: Path | None,
+) -> None:
+    """Take an edit of LIBRARY back: the last one, or that of ID, an operation or a single edit."""
+    settings = make_settings(ctx, library, own_data_dir)
+    _report(ctx, settings, lambda opened: _undo(opened, edit_id), as_json=as_json)
+
+
+def register(group: click.Group) -> None:
+    """Add the verbs to the program."""
+    for command in (favorite, unfavorite, undo):
+        group.add_command(command)
+
+
+def _report(
+    ctx: click.Context,
+    settings: Settings,
+    edit: Callable[[Library], _Report],
+    *,
+    as_json: bool,
+) -> None:
+    with interrupted_by_sigterm():
+        opened = open_library(settings)
+        try:
+            report = {**_NOTHING, **edit(opened)}
+        finally:
+            opened.close()
+    print_report(ctx, report, describe_edits(report), as_json=as_json)
+
+
+def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
+    """Rate the photos at these paths; those that are not in the library are problems."""
+    wanted = _relative(opened.settings.library, paths)
+    with opened.database.reading() as connection:
+        ratings = rating_rows.find_ratings(connection, wanted)
+    known = {path: row for path, row in ratings.items() if rating or row[1] == FAVORITE_RATING}
+    unknown = [
+        {"path": path, "reason": "There is no such photo in the library."}
+        for path in wanted
+        if path not in ratings
+    ]
+    report: _Report = {}
+    if known:
+        photo_ids = [photo_id for photo_id, _ in known.values()]
+        report = finish_operation(opened, opened.start_rating(photo_ids, rating))
+    return {
+        **report,
+        "found": len(wanted),
+        "unchanged": len(ratings) - report.get("changed", 0) - report.get("error_count", 0),
+        "error_count": report.get("error_count", 0) + len(unknown),
+        "problems": report.get("problems", []) + unknown,
+    }
+
+
+def _relative(library: Path, paths: Iterable[str]) -> list[str]:
+    """Paths as rows have them; what lies outside the library stays as it was said."""
+    root = os.path.realpath(library)
+    found = []
+    for path in paths:
+        absolute = os.path.normpath(os.path.join(root, path))
+        folder = os.path.realpath(os.path.dirname(absolute))
+        absolute = os.path.join(folder, os.path.basename(absolute))
+        inside = absolute.startswith(root.rstrip("/") + "/")
+        found.append(os.path.relpath(absolute, root) if inside else path)
+    return list(dict.fromkeys(found))
+
+
+def _undo(opened: Library, edit_id: str | None) -> _Report:
+    if edit_id is None:
+        last = next((edit for edit in opened.list_edits(limit=1000) if edit.undoable), None)
+        if last is None:
+            raise NotFoundError("There is no edit to take back.")
+        edit_id = last.operation_id or str(last.id)
+    if edit_id.isascii() and edit_id.isdigit():
+        photo = opened.undo_edit(int(edit_id))
+        return {"found": 1, "changed": int(photo.edit_id is not None), "success_count": 1}
+    return finish_operation(opened, opened.start_undo(edit_id))
