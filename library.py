@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-import catalog
 import operation_state
+import photo_listing
 from backups import Backup, find_newest_valid
-from catalog import Photo, PhotoFilter
+from catalog import Photo
 from daily_backup import DailyBackup, back_up_now, rotate_now
 from db import (
     Database,
@@ -47,6 +47,7 @@ from operation_parameters import PARAMETERS, check_parameters, known_type
 from operation_progress import Progress
 from operation_runner import Deed, OperationContext, OperationRunner, OperationStopped
 from operation_state import Operation, OperationStatus, OperationType
+from photo_listing import PhotoFilter
 from sample_library import make_sample_library
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
@@ -82,7 +83,7 @@ class Library:
 
     def _has_photos(self) -> bool:
         with self.database.reading() as connection:
-            counts = catalog.count_photos(connection)
+            counts = photo_listing.count_photos(connection)
         return bool(counts.photos or counts.missing)
 
     @property
@@ -261,7 +262,7 @@ class Library:
     def _prepare_newest(self) -> None:
         """Draw what the page shows first before somebody opens it."""
         with self.database.reading() as connection:
-            page = catalog.list_photos(
+            page = photo_listing.list_photos(
                 connection, cursor=None, limit=_PREPARED_PHOTOS, photo_filter=PhotoFilter()
             )
         self.prepare_thumbnails(page.photos)

@@ -12,9 +12,10 @@ from typing import Final
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-import catalog
-from catalog import UNDATED, Month, Photo, PhotoFilter
+import photo_listing
+from catalog import UNDATED, Photo
 from errors import NotFoundError
+from photo_listing import Month, PhotoFilter
 from web.common import find_told_operation, get_library, read_filter, read_number, wants_fragment
 
 BLOCK_PHOTOS: Final = 210
@@ -65,14 +66,14 @@ def show_grid() -> ResponseReturnValue:
     library = get_library()
     photo_filter = read_filter()
     with library.database.reading() as connection:
-        months = catalog.list_months(connection, photo_filter)
-        counts = catalog.count_photos(connection)
+        months = photo_listing.list_months(connection, photo_filter)
+        counts = photo_listing.count_photos(connection)
         decades = _list_decades(months)
         decade = _choose_decade(decades)
         if decade:
             months = [month for month in months if _decade(month.key) == decade]
         filled = _list_first(connection, months, photo_filter)
-        companions = catalog.list_companions(
+        companions = photo_listing.list_companions(
             connection, [photo.id for photos in filled.values() for photo in photos]
         )
     library.prepare_thumbnails(photo for photos in filled.values() for photo in photos)
@@ -101,12 +102,12 @@ def show_month(key: str) -> ResponseReturnValue:
     offset = read_number("offset", 0, 0, 10**9)
     limit = read_number("limit", BLOCK_PHOTOS, 1, BLOCK_PHOTOS)
     with library.database.reading() as connection:
-        photos = catalog.list_month_photos(
+        photos = photo_listing.list_month_photos(
             connection, key, photo_filter, offset=offset, limit=limit
         )
-        companions = catalog.list_companions(connection, [photo.id for photo in photos])
-        months = [] if wants_fragment() else catalog.list_months(connection, photo_filter)
-        counts = None if wants_fragment() else catalog.count_photos(connection)
+        companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
+        months = [] if wants_fragment() else photo_listing.list_months(connection, photo_filter)
+        counts = None if wants_fragment() else photo_listing.count_photos(connection)
     library.prepare_thumbnails(photos)
     if wants_fragment():
         return render_template(
@@ -149,7 +150,7 @@ def _list_first(
     for month in months:
         if left <= 0:
             break
-        filled[month.key] = catalog.list_month_photos(
+        filled[month.key] = photo_listing.list_month_photos(
             connection,
             month.key,
             photo_filter,

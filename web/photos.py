@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, render_template, request, send_f
 from flask.typing import ResponseReturnValue
 
 import catalog
+import photo_listing
 from catalog import Photo
 from errors import NotFoundError
 from media_types import Kind, kind_of, media_type_of
@@ -100,9 +101,9 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
     photo_filter = read_filter()
     with library.database.reading() as connection:
         photo = catalog.get_photo(connection, min(photo_id, _LARGEST_ID))
-        before, behind = catalog.find_neighbors(connection, photo, photo_filter)
-        companions = catalog.list_companions(connection, [photo.id]).get(photo.id, [])
-        leader = catalog.find_leader(connection, photo.id)
+        before, behind = photo_listing.find_neighbors(connection, photo, photo_filter)
+        companions = photo_listing.list_companions(connection, [photo.id]).get(photo.id, [])
+        leader = photo_listing.find_leader(connection, photo.id)
         around = [
             catalog.get_photo(connection, neighbor) for neighbor in (before, behind) if neighbor
         ]
@@ -128,7 +129,7 @@ def list_photos() -> ResponseReturnValue:
     """Photos in page order, by keyset pages: `?cursor=&limit=&favorites=&order=`."""
     limit = read_number("limit", _DEFAULT_PAGE, 1, _LARGEST_PAGE)
     with get_library().database.reading() as connection:
-        page = catalog.list_photos(
+        page = photo_listing.list_photos(
             connection,
             cursor=request.args.get("cursor"),
             limit=limit,
