@@ -8,7 +8,7 @@ from typing import Any, Final
 from errors import InvalidRequestError
 from operation_state import Operation, OperationType
 
-_MOST_BUDGET_S: Final = 10**7
+MOST_BUDGET_S: Final = 10**7
 
 PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]] = {
     OperationType.UPDATE_INDEX: {"accept_missing": bool},
@@ -31,8 +31,8 @@ def check_parameters(operation_type: OperationType, parameters: Mapping[str, Any
             raise InvalidRequestError(
                 f"{operation_type.value} takes {names}, not {name}={value!r}."
             )
-        if name == "budget_s" and not 0 < float(str(value)) <= _MOST_BUDGET_S:
-            raise InvalidRequestError(f"budget_s is above 0 and at most {_MOST_BUDGET_S}.")
+        if name == "budget_s" and not 0 < float(str(value)) <= MOST_BUDGET_S:
+            raise InvalidRequestError(f"budget_s is above 0 and at most {MOST_BUDGET_S}.")
 
 
 def known_type(operation: Operation) -> OperationType:

@@ -11,7 +11,7 @@ import binascii
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
@@ -210,6 +210,25 @@ def count_photos(connection: sqlite3.Connection) -> Counts:
     return Counts(*row)
 
 
+def count_listed(connection: sqlite3.Connection, photo_filter: PhotoFilter) -> int:
+    """How many photos all pages of this listing have together."""
+    row = connection.execute(f"SELECT count(*) FROM photos WHERE {_visible(photo_filter)}")  # noqa: S608  constants only
+    count: int = row.fetchone()[0]
+    return count
+
+
+def list_chosen(connection: sqlite3.Connection, photo_ids: Sequence[int]) -> list[Photo]:
+    """The present ones of these photos, in the order given, each once."""
+    rows = connection.execute(
+        # By id: an index on `missing_since` would find every present row first.
+        f"SELECT {PHOTO_COLUMNS} FROM photos NOT INDEXED WHERE missing_since IS NULL"  # noqa: S608  constants only
+        " AND id IN (SELECT value FROM json_each(?))",
+        [json.dumps(list(photo_ids))],
+    )
+    found = {photo.id: photo for photo in (Photo(*row) for row in rows)}
+    return [found[photo_id] for photo_id in dict.fromkeys(photo_ids) if photo_id in found]
+
+
 def _visible(photo_filter: PhotoFilter) -> str:
     conditions = ["missing_since IS NULL"]
     if photo_filter.favorites:
@@ -231,6 +250,11 @@ def _order(photo_filter: PhotoFilter) -> str:
 def _encode_cursor(photo: Photo) -> str:
     text = json.dumps([photo.date_taken, photo.id])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def check_cursor(cursor: str) -> None:
+    """Raise `InvalidRequestError` for a cursor that no page gave."""
+    _decode_cursor(cursor)
 
 
 def _decode_cursor(cursor: str) -> tuple[str | None, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import fake_ratings
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -38,3 +40,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "LIGHTKEEP_LIBRARY", "LIGHTKEEP_DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
     return home
+
+
+@pytest.fixture(scope="session")
+def rating_methods() -> Iterator[None]:
+    """What rates photos, kept in rows alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        fake_ratings.install(patch)
+        yield

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 import photo_listing
 from catalog import UNDATED, Photo
-from errors import NotFoundError
+from errors import InvalidRequestError, NotFoundError
 from photo_listing import Month, PhotoFilter
 from web.common import find_told_operation, get_library, read_filter, read_number, wants_fragment
 
@@ -29,6 +29,10 @@ PAGE_PHOTOS: Final = 140_000
 """Beyond this many photos one decade is shown at a time: three columns of 165 px on a phone
 make 7.7 million px, and browsers cap an element's height at 11 million there."""
 
+CELLS: Final = 500
+"""How many photos can be asked for by their ids at once."""
+
+_ID_DIGITS: Final = 18  # of what SQLite takes as a number
 _MONTH_KEY: Final = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
 
 blueprint = Blueprint("grid", __name__)
@@ -131,6 +135,24 @@ def show_month(key: str) -> ResponseReturnValue:
         photo_filter=photo_filter,
         operation=find_told_operation(),
         last_index=library.find_last_index(),
+    )
+
+
+@blueprint.get("/cells")
+def show_cells() -> ResponseReturnValue:
+    """The cells of the photos that `?id=1&id=2…` names, in that order, for the page's script."""
+    asked = request.args.getlist("id")
+    whole = all(one.isascii() and one.isdigit() and len(one) <= _ID_DIGITS for one in asked)
+    if not whole or not 1 <= len(asked) <= CELLS:
+        raise InvalidRequestError(f"id is the number of a photo, 1 to {CELLS} times.")
+    library = get_library()
+    photo_filter = read_filter()
+    with library.database.reading() as connection:
+        photos = photo_listing.list_chosen(connection, [int(one) for one in asked])
+        companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
+    library.prepare_thumbnails(photos)
+    return render_template(
+        "_partials/cells.html", photos=photos, companions=companions, photo_filter=photo_filter
     )
 
 
