@@ -116,6 +116,14 @@ def test_what_is_no_rating_is_refused_and_changes_nothing(
     assert ratings_of(opened) == before
 
 
+def test_a_whole_number_may_be_written_with_a_point(
+    client: FlaskClient, ids: dict[str, int]
+) -> None:
+    sent = '{"rating": 2.0}'
+    address = f"/api/photo/{ids[A]}/favorite"
+    assert body(client.post(address, data=sent, content_type="application/json"))["rating"] == 2
+
+
 @pytest.mark.parametrize(
     "text", ["", "null", "{", "rating=5", "\xff", "[" * 100_000, '{"rating": NaN}']
 )

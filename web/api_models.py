@@ -40,6 +40,11 @@ def _read_digits(most: int) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _read_whole(value: object) -> object:
+    """JSON has one kind of number: to JSON Schema 5.0 is whole."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _check_cursor(text: object) -> object:
     if not isinstance(text, str) or not text:
         return text
@@ -56,8 +61,8 @@ Cursor = Annotated[
     BeforeValidator(_check_cursor),
     WithJsonSchema({"type": "string", "format": "cursor"}),
 ]
-PhotoId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
-Rating = Annotated[int, Field(ge=0, le=5)]
+PhotoId = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(_read_whole)]
+Rating = Annotated[int, Field(ge=0, le=5), BeforeValidator(_read_whole)]
 
 
 # -- queries -----------------------------------------------------------------------------------
