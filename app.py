@@ -21,7 +21,7 @@ from library import Library, choose_library, open_library, recover_library
 from settings import DEFAULT_HOST, DEFAULT_PORT, LOOPBACK_HOSTS, Settings, load_settings
 from web import api_document, common, edits, favorites, grid, operations, photos
 from web.api_contract import Answer, promise
-from web.api_models import HealthAnswer
+from web.api_models import DamagedAnswer, Error, HealthAnswer
 from web.recovery import Damaged, create_recovery_app
 
 SERVER_THREADS = 32
@@ -55,7 +55,14 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.jinja_env.globals["month_title"] = grid.month_title
 
     @app.get("/healthz")
-    @promise("Health", {200: Answer("All is well.", HealthAnswer)}, signed_in=False)
+    @promise(
+        "Health",
+        {
+            200: Answer("All is well.", HealthAnswer),
+            503: Answer("The database is damaged or cannot be reached.", DamagedAnswer | Error),
+        },
+        signed_in=False,
+    )
     def check_health() -> ResponseReturnValue:
         """Whether the library answers, for what watches over services."""
         with common.get_library().database.reading() as connection:

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -26,6 +27,7 @@ from web.api_contract import Answer, find_contract, promise
 from web.api_models import OperationAnswer, OperationBody, PhotoAnswer
 from web.api_page import say_kind
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 METHODS_OF_EVERY_ROUTE = {"HEAD", "OPTIONS"}
 
 
@@ -93,13 +95,13 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_does(
     assert len(set(names)) == len(names)
     for path, method, described in list_deeds(document):
         assert re.fullmatch(r"[A-Z].+\.", described["summary"]), (method, path)
-        assert described["tags"]
+        assert described["tags"][0] in {tag["name"] for tag in document["tags"]}
 
 
 def test_every_refusal_has_the_one_shape_of_errors(document: dict[str, Any]) -> None:
     for path, method, described in list_deeds(document):
         for status, answer in described["responses"].items():
-            if int(status) >= 400 and status != "412":
+            if int(status) >= 400 and status != "412" and path != "/healthz":
                 shape = answer["content"]["application/json"]["schema"]
                 assert shape == {"$ref": "#/components/schemas/Error"}, (method, path, status)
 
@@ -252,6 +254,16 @@ def test_bodies_of_operations_are_told_apart_by_their_type() -> None:
     assert types == [("update_index", "rebuild_database"), ("verify_library",)]
 
 
+def read_curl(line: str) -> tuple[str, str, Any]:
+    """Method, address and JSON of a command for a terminal."""
+    words = shlex.split(line, comments=True)
+    assert words[0] == "curl"
+    sent = json.loads(words[words.index("-d") + 1]) if "-d" in words else None
+    assert (sent is None) == ("Content-Type: application/json" not in words)
+    method = words[words.index("-X") + 1] if "-X" in words else "GET"
+    return method, words[-1], sent
+
+
 # -- the page ----------------------------------------------------------------------------------
 
 
@@ -288,18 +300,29 @@ def test_the_examples_of_the_page_can_be_typed(
     assert len(examples) == len(list_deeds(document))
     done = 0
     for example in examples:
-        words = shlex.split(html.unescape(example))
-        assert words[0] == "curl"
-        assert words[-1].startswith("http://127.0.0.1:5001/")
-        sent = json.loads(words[words.index("-d") + 1]) if "-d" in words else None
-        method = words[words.index("-X") + 1] if "-X" in words else "GET"
-        answer = client.open(words[-1], method=method, json=sent)
+        method, address, sent = read_curl(html.unescape(example))
+        assert address.startswith("http://127.0.0.1:5001/")
+        answer = client.open(address, method=method, json=sent)
         _wait(opened, answer)
         # Nobody has the edit or the operation of an example.
         assert answer.status_code < 300 or answer.status_code in (404, 409), example
         done += answer.status_code < 300
         answer.close()
     assert done > len(examples) // 2
+
+
+def test_the_commands_of_the_readme_can_be_typed(client: FlaskClient, opened: Library) -> None:
+    text = (REPOSITORY / "README.md").read_text().split("## For programs\n")[1].split("\n## ")[0]
+    block = re.findall(r"```sh\n(.+?)```", text, re.DOTALL)[0].replace("\\\n", " ")
+    asked = []
+    for line in block.strip().splitlines():
+        method, address, sent = read_curl(line)
+        answer = client.open(address, method=method, json=sent)
+        assert answer.status_code == 200, line
+        asked.append(address.removeprefix("http://127.0.0.1:5001"))
+    assert asked == [
+        *("/api/photo/1/favorite", "/api/photos/bulk-favorite", "/api/photos/favorites")
+    ]
 
 
 @pytest.mark.parametrize(

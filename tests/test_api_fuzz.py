@@ -23,13 +23,13 @@ from library import Library
 from photo_listing import PhotoFilter, list_photos
 
 SEED = 20261123
-EXAMPLES = 12
+EXAMPLES = 30
 ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "5xx"]
 # A request may be well formed and still ask for what there is not.
 ALSO_RIGHT = {
     "send_original": ["416"],  # a part beyond the end of the file
-    "send_thumbnail": ["416"],
-    "send_preview": ["416"],
+    "send_thumbnail": ["416", "422"],  # also of a photo whose file is not there
+    "send_preview": ["416", "422"],
     "cancel_operation": ["400"],  # of an operation that has ended
     "answer_interrupted": ["400"],
 }

@@ -62,7 +62,6 @@ _REFUSALS: Final = {
     403: "The request came from a page of another site.",
     404: "There is no such photo, edit or operation.",
     409: "It cannot be done as things are now; the message says why.",
-    412: "`If-Match` or `If-Unmodified-Since` does not hold.",
     413: "That is more than Lightkeep takes at once.",
     415: "The body is not `application/json`.",
     416: "The file has no such part.",

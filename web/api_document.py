@@ -15,10 +15,11 @@ from werkzeug.routing import Rule
 
 from web.api_contract import Answer, Contract, find_contract, promise
 from web.api_models import LARGEST_ID
-from web.api_page import list_shapes, list_tags
+from web.api_page import list_refusals, list_shapes, list_tags
 from web.common import get_library
 
 API_VERSION: Final = "1.0"
+_TAGS: Final = ("Photos", "Favorites", "Edits", "Operations", "Health", "This description")
 _REFERENCE: Final = "#/components/schemas/{model}"
 _PART: Final = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?(\w+)>")
 _DOCUMENT: Final = "lightkeep_api_document"
@@ -42,6 +43,7 @@ def show_api() -> ResponseReturnValue:
         library=get_library(),
         tags=list_tags(document, f"{request.scheme}://{request.host}"),
         shapes=list_shapes(document),
+        refusals=list_refusals(document),
     )
 
 
@@ -72,6 +74,7 @@ def make_document(app: Flask) -> dict[str, Any]:
         },
         # Without a password nobody has to say who they are.
         "security": [{}, {"token": []}, {"session": []}],
+        "tags": [{"name": name} for name in _TAGS],
         "paths": paths,
         "components": {
             "schemas": schemas.components,

@@ -289,3 +289,9 @@ class OperationsAnswer(Message):
 
 class HealthAnswer(Message):
     status: Literal["ok"]
+
+
+class DamagedAnswer(Message):
+    """What there is to say until a damaged database is restored."""
+
+    status: Literal["damaged"]

@@ -43,7 +43,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One method of one address. bodies: the shapes that its body may have."""
+    """One method of one address.
+
+    bodies: the shapes that its body may have. refusals: the statuses with which it may say no.
+    """
 
     name: str
     method: str
@@ -54,6 +57,7 @@ class Deed:
     bodies: tuple[str, ...]
     body_required: bool
     answers: tuple[Shown, ...]
+    refusals: tuple[str, ...]
     example: str
 
 
@@ -68,12 +72,12 @@ class Shape:
 
 def list_tags(document: Mapping[str, Any], address: str) -> list[tuple[str, list[Deed]]]:
     """Every deed under its tag, in the order of the document; examples ask `address`."""
-    tags: dict[str, list[Deed]] = {}
+    tags: dict[str, list[Deed]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():
         for method, described in methods.items():
             deed = _make_deed(document, path, method.upper(), described, address)
-            tags.setdefault(described["tags"][0], []).append(deed)
-    return sorted(tags.items())
+            tags[described["tags"][0]].append(deed)
+    return list(tags.items())
 
 
 def list_shapes(document: Mapping[str, Any]) -> list[Shape]:
@@ -84,6 +88,19 @@ def list_shapes(document: Mapping[str, Any]) -> list[Shape]:
         for name, schema in sorted(schemas.items())
         if "properties" in schema
     ]
+
+
+def list_refusals(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every status that says no, and what it means, in their order."""
+    return sorted(
+        {
+            (status, answer["description"])
+            for methods in document["paths"].values()
+            for described in methods.values()
+            for status, answer in described["responses"].items()
+            if status >= "400"
+        }
+    )
 
 
 def _list_keys(schema: Mapping[str, Any]) -> list[Field]:
@@ -119,8 +136,11 @@ def _make_deed(
         bodies=_find_shapes(schema),
         body_required=body.get("required", False),
         answers=tuple(
-            _make_shown(status, answer) for status, answer in described["responses"].items()
+            _make_shown(status, answer)
+            for status, answer in described["responses"].items()
+            if status < "400"
         ),
+        refusals=tuple(status for status in described["responses"] if status >= "400"),
         example=_make_example(document, path, method, described, address),
     )
 

@@ -44,7 +44,7 @@ def _sent(*media_types: str) -> dict[int, Answer]:
         200: Answer("All of it.", None, media_types),
         206: Answer("The part that `Range` asked for.", None, media_types),
         304: Answer("The one that is there already is still right."),
-        412: Answer("`If-Match` does not hold."),
+        412: Answer("`If-Match` or `If-Unmodified-Since` does not hold."),
     }
 
 
