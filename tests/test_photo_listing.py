@@ -146,6 +146,46 @@ def test_months_of_a_large_library_are_counted_from_an_index_alone(database: Dat
     assert any("COVERING INDEX" in row["detail"] for row in plan)
 
 
+def test_chosen_photos_come_in_the_order_asked_each_once_without_missing_ones(
+    database: Database,
+) -> None:
+    _fill(database, *LIBRARY)
+    with database.transaction() as connection:
+        catalog.mark_missing(connection, [2], "2026-02-02T00:00:00+00:00")
+    with database.reading() as connection:
+        chosen = photo_listing.list_chosen(connection, [5, 77, 2, 1, 5])
+        assert [photo.id for photo in chosen] == [5, 1]
+        assert photo_listing.list_chosen(connection, []) == []
+        statements: list[str] = []
+        connection.set_trace_callback(statements.append)
+        photo_listing.list_chosen(connection, [1])
+        connection.set_trace_callback(None)
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {statements[0]}").fetchall()
+    assert any("USING INTEGER PRIMARY KEY" in row["detail"] for row in plan)
+
+
+@pytest.mark.parametrize(
+    "photo_filter", [NEWEST, OLDEST, PhotoFilter(favorites=True), PhotoFilter(companions=True)]
+)
+def test_a_listing_is_counted_as_its_pages_have_it(
+    database: Database, photo_filter: PhotoFilter
+) -> None:
+    _fill_pairs(database)
+    listed = _paths_by_cursor(database, photo_filter, 2)
+    with database.reading() as connection:
+        assert photo_listing.count_listed(connection, photo_filter) == len(listed)
+
+
+def test_a_cursor_of_a_page_passes_and_a_foreign_one_does_not(database: Database) -> None:
+    _fill(database, *LIBRARY)
+    with database.reading() as connection:
+        page = photo_listing.list_photos(connection, cursor=None, limit=1, photo_filter=NEWEST)
+    assert page.next_cursor
+    photo_listing.check_cursor(page.next_cursor)
+    with pytest.raises(InvalidRequestError):
+        photo_listing.check_cursor("nobodys")
+
+
 # -- companions ------------------------------------------------------------------------------
 
 ALL = PhotoFilter(companions=True)
