@@ -20,7 +20,9 @@ from closed_library import choose_library, recover_library
 from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
 from library import Library, open_library
 from settings import DEFAULT_HOST, DEFAULT_PORT, LOOPBACK_HOSTS, Settings, load_settings
-from web import common, grid, operations, photos
+from web import api_document, common, edits, favorites, grid, operations, photos
+from web.api_contract import Answer, promise
+from web.api_models import DamagedAnswer, Error, HealthAnswer
 from web.recovery import Damaged, create_recovery_app
 
 SERVER_THREADS = 32
@@ -40,7 +42,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.jinja_env.lstrip_blocks = True
     app.extensions[common.EXTENSION] = library or _open(settings)
     common.register(app)
-    for room in (grid, photos, operations):
+    for room in (grid, photos, operations, favorites, edits, api_document):
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,
@@ -54,7 +56,16 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.jinja_env.globals["month_title"] = grid.month_title
 
     @app.get("/healthz")
+    @promise(
+        "Health",
+        {
+            200: Answer("All is well.", HealthAnswer),
+            503: Answer("The database is damaged or cannot be reached.", DamagedAnswer | Error),
+        },
+        signed_in=False,
+    )
     def check_health() -> ResponseReturnValue:
+        """Whether the library answers, for what watches over services."""
         with common.get_library().database.reading() as connection:
             connection.execute("SELECT 1").fetchone()
         return {"status": "ok"}

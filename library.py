@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-import catalog
 import operation_state
+import photo_listing
 import write_journal
 from backups import Backup
 from beside_store import FOLDER as BESIDE_FOLDER
 from beside_store import BesideStore
-from catalog import Photo, PhotoFilter
+from catalog import Photo
 from daily_backup import DailyBackup, back_up_now, rotate_now
 from db import (
     open_database,
@@ -46,6 +46,7 @@ from operation_parameters import PARAMETERS, check_parameters, known_type
 from operation_progress import Progress
 from operation_runner import Deed, OperationContext, OperationRunner, OperationStopped
 from operation_state import Operation, OperationStatus, OperationType
+from photo_listing import PhotoFilter
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
 from verification import Verifier
@@ -95,7 +96,7 @@ class Library:
 
     def _has_photos(self) -> bool:
         with self.database.reading() as connection:
-            counts = catalog.count_photos(connection)
+            counts = photo_listing.count_photos(connection)
         return bool(counts.photos or counts.missing)
 
     @property
@@ -293,7 +294,7 @@ class Library:
         with self.database.reading() as connection:
             operation_state.get_operation(connection, operation_id)
             if not write_journal.list_edits_of_operation(connection, operation_id):
-                raise InvalidRequestError(f"Operation {operation_id} has edited no photo.")
+                raise EditRefusedError(f"Operation {operation_id} has edited no photo.")
         return self._start_edits(OperationType.UNDO_EDITS, {"operation_id": operation_id})
 
     def _start_edits(self, operation_type: OperationType, parameters: Mapping[str, Any]) -> str:
@@ -351,7 +352,7 @@ class Library:
     def _prepare_newest(self) -> None:
         """Draw what the page shows first before somebody opens it."""
         with self.database.reading() as connection:
-            page = catalog.list_photos(
+            page = photo_listing.list_photos(
                 connection, cursor=None, limit=_PREPARED_PHOTOS, photo_filter=PhotoFilter()
             )
         self.prepare_thumbnails(page.photos)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from errors import InvalidRequestError
 from operation_state import Operation, OperationType
 
-_MOST_BUDGET_S: Final = 10**7
+MOST_BUDGET_S: Final = 10**7
 _HIGHEST_RATING: Final = 5
 MOST_PHOTOS: Final = 10_000
 """That one operation may be asked to rate."""
@@ -45,8 +45,8 @@ def check_parameters(operation_type: OperationType, parameters: Mapping[str, Any
             raise InvalidRequestError(
                 f"{operation_type.value} takes {names}, not {name}={value!r}."
             )
-        if name == "budget_s" and not 0 < float(str(value)) <= _MOST_BUDGET_S:
-            raise InvalidRequestError(f"budget_s is above 0 and at most {_MOST_BUDGET_S}.")
+        if name == "budget_s" and not 0 < float(str(value)) <= MOST_BUDGET_S:
+            raise InvalidRequestError(f"budget_s is above 0 and at most {MOST_BUDGET_S}.")
     _check_values(parameters)
 
 

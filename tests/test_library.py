@@ -21,6 +21,7 @@ import catalog
 import closed_library
 import library
 import operation_state
+import photo_listing
 from backups import list_backups
 from closed_library import open_for_reading, recover_library
 from db_rebuild import Rebuilder
@@ -76,7 +77,7 @@ def test_a_library_opens_again_as_the_same_also_after_it_was_moved(settings: Set
     moved = settings.library.rename(settings.library.with_name("renamed"))
     again = open_library(load_settings(moved))
     with again.database.reading() as connection:
-        assert catalog.count_photos(connection).photos == 1
+        assert photo_listing.count_photos(connection).photos == 1
     again.close()
 
 
@@ -90,7 +91,7 @@ def test_a_reader_is_welcome_while_another_writes(opened: Library, settings: Set
     _index(opened)
     database = open_for_reading(settings)
     with database.reading() as connection:
-        assert catalog.count_photos(connection).photos == 1
+        assert photo_listing.count_photos(connection).photos == 1
     database.close()
 
 

@@ -27,6 +27,7 @@ import catalog
 import file_indexer
 import folder_scan
 import library_sync
+import photo_listing
 from catalog import Photo
 from db import Database, open_database
 from errors import BrakeError, FileProblem
@@ -392,8 +393,8 @@ def write_raw(path: Path) -> Path:
 
 def list_cells(box: Box) -> list[str]:
     with box.database.reading() as connection:
-        page = catalog.list_photos(
-            connection, cursor=None, limit=100, photo_filter=catalog.PhotoFilter()
+        page = photo_listing.list_photos(
+            connection, cursor=None, limit=100, photo_filter=photo_listing.PhotoFilter()
         )
     return sorted(photo.current_path for photo in page.photos)
 

@@ -13,6 +13,7 @@ from pictures import make_jpeg
 from rows import make_record
 
 import catalog
+import photo_listing
 from app import create_app
 from catalog import PhotoRecord
 from library import Library, open_library
@@ -211,7 +212,7 @@ def test_blocks_one_after_the_other_are_the_month(client: FlaskClient, opened: L
             offset = name.rpartition("-")[2]
             whole += cells_of(client.get(f"/months/{CROWDED}?fragment=1&offset={offset}").text)
     with opened.database.reading() as connection:
-        photos = catalog.list_month_photos(connection, CROWDED, catalog.PhotoFilter())
+        photos = photo_listing.list_month_photos(connection, CROWDED, photo_listing.PhotoFilter())
     assert whole == [photo.id for photo in photos]
 
 

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from pictures import make_jpeg
 from werkzeug.test import TestResponse
 
-import catalog
+import photo_listing
 from app import create_app
 from errors import FileProblem
 from library import Library, open_library
@@ -316,7 +316,7 @@ def test_after_the_brake_a_button_accepts_what_is_missing(home: Path) -> None:
         assert opened.runner.wait(newest, timeout=30).status == "completed"
         assert body(client.get("/api/photos"))["photos"] == []
         with opened.database.reading() as connection:
-            assert catalog.count_photos(connection).missing == 3
+            assert photo_listing.count_photos(connection).missing == 3
     finally:
         opened.close()
 

@@ -17,9 +17,9 @@ from flask import Flask, Response, current_app, g, jsonify, render_template, req
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from catalog import PhotoFilter
 from errors import DatabaseDamagedError, InvalidRequestError, LibraryError
 from operation_state import Operation, OperationStatus, OperationType
+from photo_listing import PhotoFilter
 from settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from typing import Final
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-import catalog
-from catalog import UNDATED, Month, Photo, PhotoFilter
-from errors import NotFoundError
+import photo_listing
+from catalog import UNDATED, Photo
+from errors import InvalidRequestError, NotFoundError
+from photo_listing import Month, PhotoFilter
 from web.common import find_told_operation, get_library, read_filter, read_number, wants_fragment
 
 BLOCK_PHOTOS: Final = 210
@@ -28,6 +29,10 @@ PAGE_PHOTOS: Final = 140_000
 """Beyond this many photos one decade is shown at a time: three columns of 165 px on a phone
 make 7.7 million px, and browsers cap an element's height at 11 million there."""
 
+CELLS: Final = 500
+"""How many photos can be asked for by their ids at once."""
+
+_ID_DIGITS: Final = 18  # of what SQLite takes as a number
 _MONTH_KEY: Final = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
 
 blueprint = Blueprint("grid", __name__)
@@ -65,14 +70,14 @@ def show_grid() -> ResponseReturnValue:
     library = get_library()
     photo_filter = read_filter()
     with library.database.reading() as connection:
-        months = catalog.list_months(connection, photo_filter)
-        counts = catalog.count_photos(connection)
+        months = photo_listing.list_months(connection, photo_filter)
+        counts = photo_listing.count_photos(connection)
         decades = _list_decades(months)
         decade = _choose_decade(decades)
         if decade:
             months = [month for month in months if _decade(month.key) == decade]
         filled = _list_first(connection, months, photo_filter)
-        companions = catalog.list_companions(
+        companions = photo_listing.list_companions(
             connection, [photo.id for photos in filled.values() for photo in photos]
         )
     library.prepare_thumbnails(photo for photos in filled.values() for photo in photos)
@@ -101,12 +106,12 @@ def show_month(key: str) -> ResponseReturnValue:
     offset = read_number("offset", 0, 0, 10**9)
     limit = read_number("limit", BLOCK_PHOTOS, 1, BLOCK_PHOTOS)
     with library.database.reading() as connection:
-        photos = catalog.list_month_photos(
+        photos = photo_listing.list_month_photos(
             connection, key, photo_filter, offset=offset, limit=limit
         )
-        companions = catalog.list_companions(connection, [photo.id for photo in photos])
-        months = [] if wants_fragment() else catalog.list_months(connection, photo_filter)
-        counts = None if wants_fragment() else catalog.count_photos(connection)
+        companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
+        months = [] if wants_fragment() else photo_listing.list_months(connection, photo_filter)
+        counts = None if wants_fragment() else photo_listing.count_photos(connection)
     library.prepare_thumbnails(photos)
     if wants_fragment():
         return render_template(
@@ -133,6 +138,24 @@ def show_month(key: str) -> ResponseReturnValue:
     )
 
 
+@blueprint.get("/cells")
+def show_cells() -> ResponseReturnValue:
+    """The cells of the photos that `?id=1&id=2…` names, in that order, for the page's script."""
+    asked = request.args.getlist("id")
+    whole = all(one.isascii() and one.isdigit() and len(one) <= _ID_DIGITS for one in asked)
+    if not whole or not 1 <= len(asked) <= CELLS:
+        raise InvalidRequestError(f"id is the number of a photo, 1 to {CELLS} times.")
+    library = get_library()
+    photo_filter = read_filter()
+    with library.database.reading() as connection:
+        photos = photo_listing.list_chosen(connection, [int(one) for one in asked])
+        companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
+    library.prepare_thumbnails(photos)
+    return render_template(
+        "_partials/cells.html", photos=photos, companions=companions, photo_filter=photo_filter
+    )
+
+
 def month_title(key: str) -> str:
     """`2022-07` as July 2022."""
     if key == UNDATED:
@@ -149,7 +172,7 @@ def _list_first(
     for month in months:
         if left <= 0:
             break
-        filled[month.key] = catalog.list_month_photos(
+        filled[month.key] = photo_listing.list_month_photos(
             connection,
             month.key,
             photo_filter,

@@ -17,7 +17,17 @@ from errors import BusyError, InvalidRequestError
 from operation_progress import Progress
 from operation_runner import OperationRunner
 from operation_state import Operation, OperationType
-from web.common import get_library, name_phase, read_json
+from web.api_contract import Answer, promise, refuse
+from web.api_models import (
+    Error,
+    IndexBody,
+    OperationAnswer,
+    OperationBody,
+    OperationsAnswer,
+    OperationStarted,
+    VerifyBody,
+)
+from web.common import get_library, name_phase
 
 STREAMS: Final = 8
 """Event streams at a time: each holds one of the server's threads."""
@@ -25,6 +35,8 @@ STREAMS: Final = 8
 _EVENT_EVERY_S: Final = 0.25
 _PING_EVERY_S: Final = 5.0  # also how late it is noticed that nobody listens any more
 _MOST_DIGITS: Final = 8
+_TAG: Final = "Operations"
+_BEGUN: Final = {202: Answer("It has begun; ask for the operation.", OperationStarted)}
 
 blueprint = Blueprint("operations", __name__)
 _streams = threading.BoundedSemaphore(STREAMS)
@@ -40,10 +52,11 @@ def _start(operation_type: object, parameters: dict[str, Any]) -> str:
 
 
 @blueprint.post("/api/operations")
-def start_operation() -> ResponseReturnValue:
-    """`{"type": "update_index", "accept_missing": false}` -> 202 `{"operation_id"}`."""
-    body = read_json()
-    return jsonify(operation_id=_start(body.pop("type", None), body)), 202
+@promise(_TAG, _BEGUN | refuse(409, 507), body=OperationBody, writes=True)
+def start_operation(body: IndexBody | VerifyBody) -> ResponseReturnValue:
+    """Start long work: one thing at a time."""
+    parameters = body.model_dump(exclude={"type"}, exclude_unset=True)
+    return jsonify(operation_id=_start(body.type, parameters)), 202
 
 
 @blueprint.post("/operations")
@@ -87,8 +100,9 @@ def answer_resume_dialog(operation_id: str, deed: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/api/operations/<operation_id>/<any(resume, start_over, discard):deed>")
+@promise(_TAG, _BEGUN | refuse(404, 409, 507), writes=True)
 def answer_interrupted(operation_id: str, deed: str) -> ResponseReturnValue:
-    """Resume (the same id), start over (a new one) or discard; 202 `{"operation_id"}`."""
+    """Resume interrupted work (under its id), start it over (under a new one), or discard it."""
     return jsonify(operation_id=_answer(operation_id, deed)), 202
 
 
@@ -134,18 +148,27 @@ def show_report(operation_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/api/operations")
+@promise(_TAG, {200: Answer("The operations.", OperationsAnswer)})
 def list_operations() -> ResponseReturnValue:
-    """The newest operations, `{"operations": […]}`."""
+    """The newest operations, the latest first."""
     return jsonify(operations=[_as_json(item) for item in get_library().list_operations()])
 
 
 @blueprint.get("/api/operations/<operation_id>")
+@promise(_TAG, {200: Answer("The operation.", OperationAnswer)} | refuse(404))
 def get_operation(operation_id: str) -> ResponseReturnValue:
+    """How far an operation is, and what it did once it has ended."""
     return jsonify(_as_json(get_library().runner.progress(operation_id)))
 
 
 @blueprint.post("/api/operations/<operation_id>/cancel")
+@promise(
+    _TAG,
+    {202: Answer("It stops within a second or so.", OperationAnswer)} | refuse(404, 507),
+    writes=True,
+)
 def cancel_operation(operation_id: str) -> ResponseReturnValue:
+    """Stop an operation; what has ended stays as it is."""
     library = get_library()
     library.cancel_operation(operation_id)
     return jsonify(_as_json(library.runner.progress(operation_id))), 202
@@ -168,6 +191,18 @@ def show_operation(operation_id: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/api/operations/<operation_id>/events")
+@promise(
+    _TAG,
+    {200: Answer("Events until it ends.", None, ("text/event-stream",))}
+    | refuse(404)
+    | {
+        503: Answer(
+            "Too many look on, or the database cannot be reached.",
+            Error,
+            headers={"Retry-After": "Seconds after which to ask again, for the operation itself."},
+        )
+    },
+)
 def stream_events(operation_id: str) -> ResponseReturnValue:
     """Server-sent events: the operation as JSON whenever it changed, until it ends.
 

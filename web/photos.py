@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from flask import Blueprint, Response, jsonify, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 
 import catalog
+import photo_listing
 from catalog import Photo
 from errors import NotFoundError
-from media_types import Kind, kind_of, media_type_of
+from media_types import MEDIA_TYPES, Kind, kind_of, media_type_of
 from thumbnails import GRID_PX, VIEW_PX
-from web.common import get_library, read_filter, read_number, wants_fragment
+from web.api_contract import Answer, promise, refuse
+from web.api_models import (
+    LARGEST_ID,
+    FileQuery,
+    PhotoAnswer,
+    PhotosAnswer,
+    PhotosQuery,
+    VersionQuery,
+)
+from web.common import get_library, read_filter, wants_fragment
 
 _IMMUTABLE: Final = "private, max-age=31536000, immutable"
 _REVALIDATE: Final = "private, no-cache"
-_LARGEST_ID: Final = 2**63 - 1
-_DEFAULT_PAGE: Final = 100
-_LARGEST_PAGE: Final = 500
+_TAG: Final = "Photos"
 _CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 blueprint = Blueprint("photos", __name__)
+
+_CONDITIONS: Final = {
+    "Range": "A part of it alone: `bytes=0-1023`.",
+    "If-None-Match": "An `ETag` that is there already.",
+}
+
+
+def _sent(*media_types: str) -> dict[int, Answer]:
+    return {
+        200: Answer("All of it.", None, media_types),
+        206: Answer("The part that `Range` asked for.", None, media_types),
+        304: Answer("The one that is there already is still right."),
+        412: Answer("`If-Match` or `If-Unmodified-Since` does not hold."),
+    }
+
+
+_SMALL: Final = _sent("image/webp") | refuse(404, 409, 416, 422, 507)
+_FILE: Final = _sent(*sorted({one.mime for one in MEDIA_TYPES.values()})) | refuse(404, 416)
 
 DATE_SOURCES: Final = {
     "exif": ("EXIF", "The date is the camera's own, from the photo's EXIF."),
@@ -90,7 +115,7 @@ def format_clock(seconds: float) -> str:
 
 def _find(photo_id: int) -> Photo:
     with get_library().database.reading() as connection:
-        return catalog.get_photo(connection, min(photo_id, _LARGEST_ID))
+        return catalog.get_photo(connection, min(photo_id, LARGEST_ID))
 
 
 @blueprint.get("/photo/<int:photo_id>")
@@ -99,10 +124,10 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
     library = get_library()
     photo_filter = read_filter()
     with library.database.reading() as connection:
-        photo = catalog.get_photo(connection, min(photo_id, _LARGEST_ID))
-        before, behind = catalog.find_neighbors(connection, photo, photo_filter)
-        companions = catalog.list_companions(connection, [photo.id]).get(photo.id, [])
-        leader = catalog.find_leader(connection, photo.id)
+        photo = catalog.get_photo(connection, min(photo_id, LARGEST_ID))
+        before, behind = photo_listing.find_neighbors(connection, photo, photo_filter)
+        companions = photo_listing.list_companions(connection, [photo.id]).get(photo.id, [])
+        leader = photo_listing.find_leader(connection, photo.id)
         around = [
             catalog.get_photo(connection, neighbor) for neighbor in (before, behind) if neighbor
         ]
@@ -124,38 +149,45 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/api/photos")
-def list_photos() -> ResponseReturnValue:
-    """Photos in page order, by keyset pages: `?cursor=&limit=&favorites=&order=`."""
-    limit = read_number("limit", _DEFAULT_PAGE, 1, _LARGEST_PAGE)
+@promise(_TAG, {200: Answer("One page of photos.", PhotosAnswer)}, query=PhotosQuery)
+def list_photos(query: PhotosQuery) -> ResponseReturnValue:
+    """Photos in the order of the grid, page by page: `next_cursor` leads on.
+
+    Those whose files are not there now are left out.
+    """
     with get_library().database.reading() as connection:
-        page = catalog.list_photos(
+        page = photo_listing.list_photos(
             connection,
-            cursor=request.args.get("cursor"),
-            limit=limit,
-            photo_filter=replace(read_filter(), companions=True),
+            cursor=query.cursor,
+            limit=query.limit,
+            photo_filter=query.photo_filter,
         )
     photos = [catalog.describe_photo(photo) for photo in page.photos]
     return jsonify(photos=photos, next_cursor=page.next_cursor)
 
 
 @blueprint.get("/api/photo/<int:photo_id>")
+@promise(_TAG, {200: Answer("The photo.", PhotoAnswer)} | refuse(404))
 def describe_photo(photo_id: int) -> ResponseReturnValue:
+    """One photo, a missing one too."""
     return jsonify(catalog.describe_photo(_find(photo_id)))
 
 
 @blueprint.get("/api/photo/<int:photo_id>/thumbnail")
-def send_thumbnail(photo_id: int) -> ResponseReturnValue:
+@promise(_TAG, _SMALL, query=VersionQuery, request_headers=_CONDITIONS)
+def send_thumbnail(photo_id: int, query: VersionQuery) -> ResponseReturnValue:
     """The picture of the grid, WebP."""
-    return _send_small(photo_id, GRID_PX)
+    return _send_small(photo_id, GRID_PX, query.v)
 
 
 @blueprint.get("/api/photo/<int:photo_id>/preview")
-def send_preview(photo_id: int) -> ResponseReturnValue:
+@promise(_TAG, _SMALL, query=VersionQuery, request_headers=_CONDITIONS)
+def send_preview(photo_id: int, query: VersionQuery) -> ResponseReturnValue:
     """The picture of the viewer, WebP, at most 1600 px."""
-    return _send_small(photo_id, VIEW_PX)
+    return _send_small(photo_id, VIEW_PX, query.v)
 
 
-def _send_small(photo_id: int, size: int) -> Response:
+def _send_small(photo_id: int, size: int, asked_version: str | None) -> Response:
     photo = _find(photo_id)
     version = picture_version(photo)
     etag = f"{version}-{size}"
@@ -165,14 +197,13 @@ def _send_small(photo_id: int, size: int) -> Response:
     else:
         path = get_library().thumbnail(photo, size)
         response = send_file(path, "image/webp", conditional=True, etag=etag)
-    response.headers["Cache-Control"] = (
-        _IMMUTABLE if request.args.get("v") == version else _REVALIDATE
-    )
+    response.headers["Cache-Control"] = _IMMUTABLE if asked_version == version else _REVALIDATE
     return response
 
 
 @blueprint.get("/api/photo/<int:photo_id>/file")
-def send_original(photo_id: int) -> ResponseReturnValue:
+@promise(_TAG, _FILE, query=FileQuery, request_headers=_CONDITIONS)
+def send_original(photo_id: int, query: FileQuery) -> ResponseReturnValue:
     """The photo's file as it lies on disk, by ranges too; `?download=1` to save it."""
     photo = _find(photo_id)
     media_type = media_type_of(photo.file_type)
@@ -183,7 +214,7 @@ def send_original(photo_id: int) -> ResponseReturnValue:
             path,
             # What the bytes are was seen by the index; a name may say anything.
             media_type.mime,
-            as_attachment=not media_type.shown_by_browsers or request.args.get("download") == "1",
+            as_attachment=not media_type.shown_by_browsers or query.download == "1",
             download_name=_CONTROL_CHARACTERS.sub("_", path.name),
             conditional=True,
         )
