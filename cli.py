@@ -21,6 +21,7 @@ import click
 
 import app
 import catalog
+import cli_access
 import migrate_db
 import operation_state
 from errors import EXIT_REFUSED, BrakeError, LibraryError, NotFoundError
@@ -401,6 +402,8 @@ def list_photos(
     finally:
         database.close()
 
+
+cli_access.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")

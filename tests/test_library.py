@@ -295,14 +295,16 @@ def test_a_photo_is_only_served_from_inside_the_library(
     _index(opened)
     with opened.database.reading() as connection:
         photos = {photo.current_path: photo for photo in catalog.iterate_photos(connection)}
-    assert opened.photo_file(photos["in/b.jpg"]).is_file()
+    served = opened.open_photo(photos["in/b.jpg"])
+    with served.file as file:
+        assert file.read() == (settings.library / "in/b.jpg").read_bytes()
     (settings.library / "in").rename(tmp_path / "out")
     (settings.library / "in").symlink_to(tmp_path / "out")
     with pytest.raises(NotFoundError):
-        opened.photo_file(photos["in/b.jpg"])
+        opened.open_photo(photos["in/b.jpg"])
     (settings.library / "a.jpg").unlink()
     with pytest.raises(NotFoundError, match="Its row is kept"):
-        opened.photo_file(photos["a.jpg"])
+        opened.open_photo(photos["a.jpg"])
 
 
 def test_an_index_draws_the_newest_pictures_ahead_of_need(

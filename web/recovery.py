@@ -7,10 +7,11 @@ from collections.abc import Callable
 from flask import Blueprint, Flask, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
+from accounts import Accounts
 from errors import DatabaseDamagedError
 from library import find_backup
 from settings import Settings
-from web import common
+from web import auth, common, guards
 
 blueprint = Blueprint("recovery", __name__)
 
@@ -26,6 +27,7 @@ class Damaged:
 
     def __init__(self, settings: Settings, sentence: str, restore: Callable[[], None]) -> None:
         self.settings = settings
+        self.accounts = Accounts(settings.data_dir)
         self.sentence = sentence
         self.restore = restore
 
@@ -37,6 +39,8 @@ def create_recovery_app(damaged: Damaged) -> Flask:
     app.jinja_env.lstrip_blocks = True
     app.extensions[common.EXTENSION] = damaged
     common.register(app)
+    guards.register(app)
+    app.register_blueprint(auth.blueprint)
     app.register_blueprint(blueprint)
     return app
 
