@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from accounts import SESSION_IDLE_S
 from errors import TooManyAttemptsError
 from web.common import get_library
 from web.guards import find_caller, is_local_path, session_cookie
+
+_COOKIE_LIFE_S: Final = 400 * 86_400
+"""As long as browsers keep one: the server ends a session that nobody uses."""
 
 blueprint = Blueprint("auth", __name__)
 
@@ -45,7 +49,7 @@ def sign_in() -> ResponseReturnValue:
     response.set_cookie(
         session_cookie(),
         key,
-        max_age=SESSION_IDLE_S,
+        max_age=_COOKIE_LIFE_S,
         path="/",
         secure=request.is_secure,
         httponly=True,

@@ -228,6 +228,15 @@ def read_json() -> dict[str, Any]:
     return body
 
 
+def wants_page() -> bool:
+    """Whether a browser asks for a page to show, and not its script or a program for an answer.
+
+    Not `accept_mimetypes.best`: Chromium's header names a stranger format more exactly.
+    """
+    named = any(kind == "text/html" and quality for kind, quality in request.accept_mimetypes)
+    return named and request.method in ("GET", "HEAD") and not request.path.startswith("/api/")
+
+
 def wants_fragment() -> bool:
     """Whether the page's own script asks for a part of it rather than the whole page."""
     return request.args.get("fragment") == "1"

@@ -16,7 +16,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from machine_names import list_machine_names
 from settings import is_loopback
-from web.common import answer_error, get_library
+from web.common import answer_error, get_library, wants_fragment, wants_page
 
 OPEN_ENDPOINTS: Final = frozenset(
     {"static", "auth.show_login", "auth.sign_in", "check_health", "recovery.check_health"}
@@ -178,8 +178,7 @@ def _require_sign_in() -> ResponseReturnValue | None:
             "that serves: ./lightkeep password LIBRARY",
         )
     # A part that the page's script asks for must not become the login page.
-    asks_page = request.accept_mimetypes.best == "text/html"
-    if request.method in ("GET", "HEAD") and asks_page and not request.path.startswith("/api/"):
+    if wants_page() and not wants_fragment():
         query = request.query_string.decode(errors="replace")
         address = f"{request.path}?{query}" if query else request.path
         there = address if address != "/" and is_local_path(address) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Flask, current_app, redirect, render_template, request
+from flask import Blueprint, Flask, current_app, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from accounts import Accounts
@@ -70,7 +70,7 @@ def show_damage() -> ResponseReturnValue:
 @blueprint.get("/<path:_anything>")
 def show_nothing_else(_anything: str) -> ResponseReturnValue:
     """Programs are told why; a person's bookmark leads to the page that helps."""
-    if request.accept_mimetypes.best == "text/html":
+    if common.wants_page():
         return redirect("/", 302)
     raise _NotServedError(
         "The database is damaged; there is only the page at / until it is restored."
