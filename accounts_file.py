@@ -135,14 +135,16 @@ def _read_file(path: Path) -> tuple[Stamps | None, bytes]:
         return None, b""
     except OSError as error:
         raise _refuse_unreadable(error) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         result = os.fstat(descriptor)
         if not stat.S_ISREG(result.st_mode):
             raise _refuse_damaged()
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             return _stamps_of(result), file.read(_MOST_BYTES + 1)
-        except OSError as error:
-            raise _refuse_unreadable(error) from error
+    except OSError as error:
+        raise _refuse_unreadable(error) from error
+    finally:
+        os.close(descriptor)
 
 
 def _write_durably(path: Path, data: bytes) -> None:

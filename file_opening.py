@@ -58,10 +58,14 @@ def _open_regular(name: str, folder: int) -> OpenedFile:
     # Looked at first: merely to open a device can do something.
     if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
         raise FileNotFoundError(errno.ENOENT, "not a regular file", name)
-    file = os.fdopen(os.open(name, _FILE, dir_fd=folder), "rb")
-    result = os.fstat(file.fileno())
-    if not stat.S_ISREG(result.st_mode):
-        file.close()
-        raise FileNotFoundError(errno.ENOENT, "not a regular file", name)
+    descriptor = os.open(name, _FILE, dir_fd=folder)
+    try:
+        result = os.fstat(descriptor)
+        if not stat.S_ISREG(result.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", name)
+        file = os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
     version = f"{result.st_mtime_ns:x}-{result.st_ctime_ns:x}-{result.st_size:x}"
     return OpenedFile(file, name, result.st_size, result.st_mtime_ns, version)
