@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_a_link_that_slips_in_between_look_and_open_is_not_followed(
 ) -> None:
     look, path = os.stat, root / "a/b/c.jpg"
 
-    def look_and_swap(name: str, **options: int) -> os.stat_result:
+    def look_and_swap(name: str, **options: Any) -> os.stat_result:
         result = look(name, **options)
         path.unlink()
         path.symlink_to(root.parent / "outside/b/c.jpg")
@@ -85,7 +86,7 @@ def test_what_slips_in_and_is_no_file_is_neither_waited_for_nor_kept_open(
 ) -> None:
     look, path, before = os.stat, root / "a/b/c.jpg", open_descriptors()
 
-    def look_and_swap(name: str, **options: int) -> os.stat_result:
+    def look_and_swap(name: str, **options: Any) -> os.stat_result:
         result = look(name, **options)
         path.unlink()
         make(path)

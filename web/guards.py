@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable
@@ -85,15 +86,17 @@ def _plain_host(text: str) -> str:
 
     Empty where it is none.
     """
+    for host in (text, _cut_port(text)):
+        with contextlib.suppress(ValueError):
+            return str(ip_address(host))
+    return _cut_port(text).removesuffix(".")
+
+
+def _cut_port(text: str) -> str:
     try:
-        host = urlsplit(f"//{text}").hostname or ""
+        return urlsplit(f"//{text}").hostname or ""
     except ValueError:
         return ""
-    host = host.removesuffix(".")
-    try:
-        return str(ip_address(host))
-    except ValueError:
-        return host
 
 
 def _list_chosen_names() -> Iterable[str]:
