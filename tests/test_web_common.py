@@ -1,4 +1,4 @@
-"""web/common: who may ask, what every answer carries, errors as sentences."""
+"""web/common and web/guards without a password: who may ask, headers, errors as sentences."""
 
 from __future__ import annotations
 
