@@ -16,11 +16,12 @@ import waitress
 from flask import Flask
 from flask.typing import ResponseReturnValue
 
+from accounts import Accounts
 from closed_library import choose_library, recover_library
 from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
 from library import Library, open_library
-from settings import DEFAULT_HOST, DEFAULT_PORT, LOOPBACK_HOSTS, Settings, load_settings
-from web import api_document, common, edits, favorites, grid, operations, photos
+from settings import DEFAULT_PORT, Settings, is_loopback, load_settings
+from web import api_document, auth, common, edits, favorites, grid, guards, operations, photos
 from web.api_contract import Answer, promise
 from web.api_models import DamagedAnswer, Error, HealthAnswer
 from web.recovery import Damaged, create_recovery_app
@@ -42,7 +43,8 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.jinja_env.lstrip_blocks = True
     app.extensions[common.EXTENSION] = library or _open(settings)
     common.register(app)
-    for room in (grid, photos, operations, favorites, edits, api_document):
+    guards.register(app)
+    for room in (auth, grid, photos, operations, favorites, edits, api_document):
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,
@@ -94,10 +96,12 @@ def _index_at_start(library: Library) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve a library until SIGTERM or Ctrl-C. Raises `LibraryError` where that cannot be."""
-    if settings.host not in LOOPBACK_HOSTS:
+    # Also where none is needed: a damaged accounts.json is said at once, in the terminal.
+    has_password = Accounts(settings.data_dir).has_password()
+    if not has_password and not is_loopback(settings.host):
         raise InvalidRequestError(
-            f"Lightkeep serves this machine only as yet: --host {settings.host} would open your "
-            f"photos to everyone who can reach it. Use --host {DEFAULT_HOST}."
+            f"--host {settings.host} would open your photos to everyone who can reach this "
+            f"machine. Set a password first: {settings.name_command('password')}"
         )
     listener = _listen(settings.host, settings.port)
     served = _Served(settings)
@@ -114,9 +118,8 @@ def serve(settings: Settings) -> None:
             channel_timeout=CHANNEL_TIMEOUT_S,
             ident=None,
         )
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         sys.stdout.write(
-            f"Lightkeep shows {settings.library} at http://{host}:{settings.port}\n"
+            f"Lightkeep shows {settings.library} at {_name_address(settings)}\n"
             "Press Ctrl-C to stop.\n"
         )
         sys.stdout.flush()
@@ -124,6 +127,13 @@ def serve(settings: Settings) -> None:
     finally:
         served.close()
         listener.close()
+
+
+def _name_address(settings: Settings) -> str:
+    """What a person types in a browser; where every address is served, by the machine's name."""
+    every = settings.host in ("", "0.0.0.0", "::")  # noqa: S104
+    host = socket.gethostname() if every else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 class _Served:

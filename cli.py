@@ -20,6 +20,7 @@ import click
 
 import app
 import catalog
+import cli_access
 import cli_edits
 import migrate_db
 import operation_state
@@ -350,6 +351,7 @@ def list_photos(
         database.close()
 
 
+cli_access.register(main)
 cli_edits.register(main)
 
 if __name__ == "__main__":

@@ -100,6 +100,24 @@ class NetworkFileSystemError(LibraryError):
     code = "network_file_system"
 
 
+class AccountsError(LibraryError):
+    """The file with the password cannot be read or written; until it can nobody is let in."""
+
+    status = 503
+    code = "accounts_unusable"
+
+
+class TooManyAttemptsError(LibraryError):
+    """So many passwords were wrong that the next one has to wait `retry_after_s` seconds."""
+
+    status = 429
+    code = "too_many_attempts"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"Too many wrong passwords. Try again in {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
+
+
 class BrakeError(LibraryError):
     """So many files vanished at once that the index stops and changes nothing."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO, Any, Final
 import operation_state
 import photo_listing
 import write_journal
+from accounts import Accounts
 from backups import Backup
 from beside_store import FOLDER as BESIDE_FOLDER
 from beside_store import BesideStore
@@ -31,6 +31,7 @@ from exiftool_process import ExifTool, find_exiftool
 from favorites import Favorites, RatedPhoto, RatingReport
 from file_edits import FileEdits
 from file_indexer import FileIndexer
+from file_opening import OpenedFile, open_inside
 from hash_cache import HashCache
 from library_location import (
     BACKUPS_DIR,
@@ -64,6 +65,7 @@ class Library:
 
     def __init__(self, settings: Settings, lock: IO[str], markers: Sequence[Path]) -> None:
         self.settings = settings
+        self.accounts = Accounts(settings.data_dir)
         self._lock = lock
         self.database = open_database(settings.database_path)
         with self.database.transaction() as connection:
@@ -365,18 +367,20 @@ class Library:
         """The file of a small picture, drawn where there is none. Raises `PictureError`."""
         return self.thumbnails.get(thumbnail_source(photo), size)
 
-    def photo_file(self, photo: Photo) -> Path:
-        """The absolute path of a photo. Raises `NotFoundError` where no such file lies inside."""
-        root = os.path.realpath(self.settings.library)
-        path = os.path.join(root, photo.current_path)
-        # A folder of the path may have become a link to somewhere else since the index.
-        inside = os.path.realpath(path) == os.path.normpath(path)
-        if not inside or not os.path.isfile(path):
+    def open_photo(self, photo: Photo) -> OpenedFile:
+        """The file of a photo, open. Raises `NotFoundError` where no such file lies inside."""
+        try:
+            return open_inside(self.settings.library, photo.current_path)
+        except PermissionError as error:
+            raise NotFoundError(
+                f"{photo.current_path} cannot be read: {error.strerror}."
+            ) from error
+        except OSError as error:
+            # A folder of the path may have become a link to somewhere else since the index.
             raise NotFoundError(
                 f"{photo.current_path} is not there now. Its row is kept; an index "
                 "finds the file again when it comes back or has moved."
-            )
-        return Path(path)
+            ) from error
 
     def close(self) -> None:
         """Pause what runs, end the workers, close the database, let go of the lock."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -21,7 +23,7 @@ LIBRARY_DIR: Final = ".library"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5001
 _MOST: Final = {"workers": 64, "worker_memory_mb": 1 << 20, "file_timeout_s": 86_400}
-LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_NAME: Final = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,13 @@ class Settings:
     @property
     def database_path(self) -> Path:
         return self.data_dir / "photo_library.db"
+
+    def name_command(self, verb: str) -> str:
+        """What a person types to do something with this library: `./lightkeep VERB LIBRARY`."""
+        words = ["./lightkeep", verb, str(self.library)]
+        if self.data_dir != self.library / LIBRARY_DIR:
+            words += ["--data-dir", str(self.data_dir)]
+        return shlex.join(words)
 
 
 def load_settings(
@@ -128,6 +137,18 @@ def _find_zone_of_clock() -> str | None:
                 if Path(folder, name).read_bytes() == rules:
                     return name
     return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address stands for this machine alone."""
+    if host == LOOPBACK_NAME:
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    inner = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (inner or address).is_loopback
 
 
 def find_machine_zone() -> ZoneInfo:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from flask import Flask
 from pictures import make_jpeg
 
 import catalog
 from library import Library, open_library
 from settings import load_settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # A, the favorite, is the second oldest.
 A, B, C, UNDATED, GONE = "a.jpg", "b.jpg", "sub/c.jpg", "undated.jpg", "gone.jpg"
@@ -55,3 +60,14 @@ def ratings_of(opened: Library) -> dict[str, int | None]:
     """The ratings of all photos by path."""
     with opened.database.reading() as connection:
         return {photo.current_path: photo.rating for photo in catalog.iterate_photos(connection)}
+
+
+def ask_from_this_machine(app: Flask) -> Flask:
+    """What calls the application without a server names no address that it asks from."""
+    inner = app.wsgi_app
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return inner({"REMOTE_ADDR": "127.0.0.1", **environ}, start_response)
+
+    app.wsgi_app = answer  # type: ignore[method-assign]
+    return app

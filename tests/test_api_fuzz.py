@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import schemathesis
-from api_box import open_box
+from api_box import ask_from_this_machine, open_box
 from flask import Flask
 from hypothesis import strategies
 from schemathesis import engine
@@ -60,7 +60,9 @@ def fuzz(app: Flask, *, examples: int, only: str = ".*") -> Found:
             ],
         }
     )
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app, config=config)
+    schema = schemathesis.openapi.from_wsgi(
+        "/api/openapi.json", ask_from_this_machine(app), config=config
+    )
     schema.location = None  # else the document itself would not be asked for
     found = Found()
     for event in engine.from_schema(schema.include(operation_id_regex=only)).execute():

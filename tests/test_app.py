@@ -112,7 +112,7 @@ def test_only_these_addresses_change_anything(settings: Settings) -> None:
     changing = {rule.rule for rule in rules if (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}}
     assert changing == {
         *("/operations", "/api/operations", "/api/operations/<operation_id>/cancel"),
-        "/operations/<operation_id>/cancel",
+        *("/operations/<operation_id>/cancel", "/login", "/logout"),
         *(f"{place}/<operation_id>/{answers}" for place in ("/operations", "/api/operations")),
         *(f"{place}/<operation_id>/undo" for place in ("/operations", "/api/operations")),
         *(f"{place}/<int:edit_id>/undo" for place in ("/edits", "/api/edits")),

@@ -111,7 +111,7 @@ def test_the_data_folder_can_be_elsewhere(photos: Path, tmp_path: Path, place: s
         (("index", "typo"), "There is no folder"),
         (("index", "photos/a.jpg"), "is a file"),
         (("list", "photos"), "has no index yet"),
-        (("serve", "photos", "--host", "0.0.0.0"), "serves this machine only"),
+        (("serve", "photos", "--host", "0.0.0.0"), "Set a password first: ./lightkeep password"),
         (("serve", "photos", "--port", "0"), "port"),
         (("serve", "typo"), "There is no folder"),
         (("index",), "Missing argument"),

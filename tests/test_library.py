@@ -184,6 +184,12 @@ def interrupt(library: Library, operation_type: OperationType, **parameters: obj
     return operation.operation_id
 
 
+EXAMPLES: dict[OperationType, dict[str, object]] = {
+    OperationType.RATE_PHOTOS: {"photo_ids": [1], "rating": 5},
+    OperationType.UNDO_EDITS: {"operation_id": "0"},
+}
+
+
 def reopen(library: Library, settings: Settings) -> Library:
     library.close()
     return open_library(settings)
@@ -195,7 +201,7 @@ def test_what_a_dead_process_left_is_resumed_under_its_id(
 ) -> None:
     make_jpeg(settings.library / "a.jpg", 1)
     library = open_library(settings)
-    operation_id = interrupt(library, operation_type)
+    operation_id = interrupt(library, operation_type, **EXAMPLES.get(operation_type, {}))
     library = reopen(library, settings)
     try:
         [waiting] = library.list_interrupted()
@@ -298,14 +304,16 @@ def test_a_photo_is_only_served_from_inside_the_library(
     _index(opened)
     with opened.database.reading() as connection:
         photos = {photo.current_path: photo for photo in catalog.iterate_photos(connection)}
-    assert opened.photo_file(photos["in/b.jpg"]).is_file()
+    served = opened.open_photo(photos["in/b.jpg"])
+    with served.file as file:
+        assert file.read() == (settings.library / "in/b.jpg").read_bytes()
     (settings.library / "in").rename(tmp_path / "out")
     (settings.library / "in").symlink_to(tmp_path / "out")
     with pytest.raises(NotFoundError):
-        opened.photo_file(photos["in/b.jpg"])
+        opened.open_photo(photos["in/b.jpg"])
     (settings.library / "a.jpg").unlink()
     with pytest.raises(NotFoundError, match="Its row is kept"):
-        opened.photo_file(photos["a.jpg"])
+        opened.open_photo(photos["a.jpg"])
 
 
 def test_an_index_draws_the_newest_pictures_ahead_of_need(

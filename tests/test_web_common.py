@@ -1,4 +1,4 @@
-"""web/common: who may ask, what every answer carries, errors as sentences."""
+"""web/common and web/guards without a password: who may ask, headers, errors as sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from web import common
 
 ON_EVERY_ANSWER = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }

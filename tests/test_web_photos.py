@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -393,11 +394,23 @@ def test_a_file_that_is_not_there_is_not_found_and_its_place_is_not_told(
 def test_a_file_that_vanishes_in_this_moment_is_not_found(
     client: FlaskClient, rows: dict[str, Photo], opened: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nowhere = opened.settings.library / "vanished.jpg"
-    monkeypatch.setattr(Library, "photo_file", lambda *_: nowhere)
-    response = client.get(f"/api/photo/{rows['album/five.jpg'].id}/file")
+    path = opened.settings.library / "album/five.jpg"
+    look = os.stat
+
+    def look_and_lose(name: str, **options: Any) -> os.stat_result:
+        result = look(name, **options)
+        if name == path.name:
+            path.rename(path.with_name("aside"))
+        return result
+
+    monkeypatch.setattr("file_opening.os.stat", look_and_lose)
+    try:
+        response = client.get(f"/api/photo/{rows['album/five.jpg'].id}/file")
+    finally:
+        monkeypatch.undo()
+        path.with_name("aside").rename(path)
     assert response.status_code == 404
-    assert str(nowhere) not in response.text
+    assert str(opened.settings.library) not in response.text
 
 
 def test_a_link_to_elsewhere_in_the_place_of_a_folder_is_not_followed(

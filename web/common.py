@@ -1,4 +1,4 @@
-"""What all pages share: who may ask, what every answer carries, errors as sentences."""
+"""What all pages share: what every answer carries, errors as sentences, words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import logging
 import secrets
 import sqlite3
 from datetime import date
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -20,14 +18,12 @@ from werkzeug.exceptions import HTTPException
 from errors import DatabaseDamagedError, InvalidRequestError, LibraryError
 from operation_state import Operation, OperationStatus, OperationType
 from photo_listing import PhotoFilter
-from settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     from library import Library
     from operation_progress import Progress
 
 EXTENSION: Final = "lightkeep"
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_DIGITS: Final = 12
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -62,9 +58,7 @@ def find_interrupted() -> Operation | None:
 
 
 def register(app: Flask) -> None:
-    """Add the guards, the headers, the error pages and the template helpers to `app`."""
-    app.before_request(_refuse_foreign_hosts)
-    app.before_request(_refuse_forged_requests)
+    """Add the headers, the error pages and the template helpers to `app`."""
     app.after_request(_keep_static_files)
     app.after_request(_add_headers)
     app.register_error_handler(LibraryError, _answer_library_error)
@@ -83,47 +77,6 @@ def register(app: Flask) -> None:
         deed=name_deed,
         phase=name_phase,
     )
-
-
-# -- who may ask -------------------------------------------------------------------------------
-
-
-def _refuse_foreign_hosts() -> ResponseReturnValue | None:
-    """Answer only under names of this machine, against DNS rebinding (any port)."""
-    host = urlsplit(f"//{request.host}").hostname or ""
-    allowed = {*LOOPBACK_HOSTS, *map(str.lower, get_library().settings.allowed_hosts)}
-    if host in allowed or _is_loopback(host):
-        return None
-    return _answer_error(
-        400,
-        "host_not_allowed",
-        "This name is not one that Lightkeep answers to. Add it to allowed_hosts in settings.toml.",
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _refuse_forged_requests() -> ResponseReturnValue | None:
-    """Let only our own pages, and programs that are no browser, change anything.
-
-    `Sec-Fetch-Site` decides where it is sent; on plain http to another machine it is not, and
-    `Origin` must be our own. Browsers send one of the two with every unsafe method.
-    """
-    if request.method in _SAFE_METHODS:
-        return None
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    # Not request.host_url: that is decoded for people, xn-- names too.
-    address = f"{request.scheme}://{request.host}"
-    own = site in ("same-origin", "none") if site else origin in (None, address)
-    if own:
-        return None
-    return _answer_error(403, "forged_request", "This request came from a page of another site.")
 
 
 # -- what every answer carries -----------------------------------------------------------------
@@ -146,7 +99,8 @@ def _add_headers(response: Response) -> Response:
         "base-uri 'none'; frame-ancestors 'none'",
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Not "no-referrer": with that a browser says "Origin: null" of our own forms.
+    response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if "Cache-Control" not in response.headers:
@@ -171,14 +125,15 @@ def _keep_static_files(response: Response) -> Response:
 # -- errors ------------------------------------------------------------------------------------
 
 
-def _answer_error(status: int, code: str, message: str) -> ResponseReturnValue:
+def answer_error(status: int, code: str, message: str) -> ResponseReturnValue:
+    """An error as JSON for programs, as a page for people."""
     if request.path.startswith("/api/") or request.path == "/healthz":
         return jsonify(error={"code": code, "message": message}), status
     return render_template("error.html", status=status, message=message), status
 
 
 def _answer_library_error(error: LibraryError) -> ResponseReturnValue:
-    return _answer_error(error.status, error.code, error.message)
+    return answer_error(error.status, error.code, error.message)
 
 
 def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
@@ -186,7 +141,7 @@ def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
         return error
     code = error.name.lower().replace(" ", "_")
     answer = current_app.make_response(
-        _answer_error(error.code, code, _SENTENCES.get(error.code, f"{error.name}."))
+        answer_error(error.code, code, _SENTENCES.get(error.code, f"{error.name}."))
     )
     # Allow and Retry-After say how to do it right.
     for name, value in error.get_headers():
@@ -209,20 +164,20 @@ def _answer_database_error(error: sqlite3.DatabaseError) -> ResponseReturnValue:
     logger.exception("%s %r failed", request.method, request.path)
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
         folder = get_library().settings.library
-        return _answer_error(
+        return answer_error(
             503,
             DatabaseDamagedError.code,
             f"The database is damaged ({error}). Your photos are not touched by this. Stop "
             f"Lightkeep, and restore the newest sound backup: ./lightkeep recover {folder}",
         )
-    return _answer_error(
+    return answer_error(
         503, "database_unreachable", f"The database cannot be used now ({error}). See to its disk."
     )
 
 
 def _answer_unexpected(error: Exception) -> ResponseReturnValue:
     logger.exception("%s %r failed", request.method, request.path)
-    return _answer_error(
+    return answer_error(
         500, "unexpected", f"Something went wrong here ({type(error).__name__}). The log says more."
     )
 
@@ -271,6 +226,15 @@ def read_json() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidRequestError("The body must be a JSON object.")
     return body
+
+
+def wants_page() -> bool:
+    """Whether a browser asks for a page to show, and not its script or a program for an answer.
+
+    Not `accept_mimetypes.best`: Chromium's header names a stranger format more exactly.
+    """
+    named = any(kind == "text/html" and quality for kind, quality in request.accept_mimetypes)
+    return named and request.method in ("GET", "HEAD") and not request.path.startswith("/api/")
 
 
 def wants_fragment() -> bool:

@@ -8,11 +8,11 @@ from typing import Final
 
 from flask import Blueprint, Response, jsonify, render_template, request, send_file
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 import catalog
 import photo_listing
 from catalog import Photo
-from errors import NotFoundError
 from media_types import MEDIA_TYPES, Kind, kind_of, media_type_of
 from thumbnails import GRID_PX, VIEW_PX
 from web.api_contract import Answer, promise, refuse
@@ -207,19 +207,25 @@ def send_original(photo_id: int, query: FileQuery) -> ResponseReturnValue:
     """The photo's file as it lies on disk, by ranges too; `?download=1` to save it."""
     photo = _find(photo_id)
     media_type = media_type_of(photo.file_type)
-    path = get_library().photo_file(photo)
+    opened = get_library().open_photo(photo)
+    # The ETag is of the file as it is now: it may have changed since the index saw it.
+    response = send_file(
+        opened.file,
+        # What the bytes are was seen by the index; a name may say anything.
+        media_type.mime,
+        as_attachment=not media_type.shown_by_browsers or query.download == "1",
+        download_name=_CONTROL_CHARACTERS.sub("_", opened.name),
+        conditional=False,
+        etag=opened.version,
+        last_modified=opened.mtime_ns / 1e9,
+    )
+    response.content_length = opened.size
     try:
-        # The ETag is of the file as it is now: it may have changed since the index saw it.
-        response = send_file(
-            path,
-            # What the bytes are was seen by the index; a name may say anything.
-            media_type.mime,
-            as_attachment=not media_type.shown_by_browsers or query.download == "1",
-            download_name=_CONTROL_CHARACTERS.sub("_", path.name),
-            conditional=True,
-        )
-    except OSError as error:
-        raise NotFoundError(f"{photo.current_path} cannot be read: {error.strerror}.") from error
+        # Ranges are made here: of an open file `send_file` does not know the size.
+        response.make_conditional(request.environ, accept_ranges=True, complete_length=opened.size)
+    except RequestedRangeNotSatisfiable:
+        opened.file.close()
+        raise
     response.headers["Cache-Control"] = _REVALIDATE
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Flask, current_app, redirect, render_template, request
+from flask import Blueprint, Flask, current_app, redirect, render_template
 from flask.typing import ResponseReturnValue
 
+from accounts import Accounts
 from closed_library import find_backup
 from errors import DatabaseDamagedError
 from settings import Settings
-from web import common
+from web import auth, common, guards
 
 blueprint = Blueprint("recovery", __name__)
 
@@ -26,6 +27,7 @@ class Damaged:
 
     def __init__(self, settings: Settings, sentence: str, restore: Callable[[], None]) -> None:
         self.settings = settings
+        self.accounts = Accounts(settings.data_dir)
         self.sentence = sentence
         self.restore = restore
 
@@ -37,6 +39,8 @@ def create_recovery_app(damaged: Damaged) -> Flask:
     app.jinja_env.lstrip_blocks = True
     app.extensions[common.EXTENSION] = damaged
     common.register(app)
+    guards.register(app)
+    app.register_blueprint(auth.blueprint)
     app.register_blueprint(blueprint)
     return app
 
@@ -66,7 +70,7 @@ def show_damage() -> ResponseReturnValue:
 @blueprint.get("/<path:_anything>")
 def show_nothing_else(_anything: str) -> ResponseReturnValue:
     """Programs are told why; a person's bookmark leads to the page that helps."""
-    if request.accept_mimetypes.best == "text/html":
+    if common.wants_page():
         return redirect("/", 302)
     raise _NotServedError(
         "The database is damaged; there is only the page at / until it is restored."

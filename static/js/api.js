@@ -3,6 +3,8 @@
 
 async function fetchChecked(url, options) {
   const response = await fetch(url, options);
+  // Signed out meanwhile: the page itself leads to the login page and back.
+  if (response.status === 401) location.reload();
   if (!response.ok) throw await errorOf(response);
   return response;
 }
