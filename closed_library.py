@@ -14,7 +14,6 @@ from db import Database, check_version, is_unmade, open_database, refuse_network
 from db_recovery import RecoveryReport, recover
 from errors import LibraryNotFoundError
 from hash_cache import HashCache
-from library import make_exiftool, make_pool
 from library_location import (
     BACKUPS_DIR,
     check_folder,
@@ -24,6 +23,7 @@ from library_location import (
     take_lock,
 )
 from library_marker import LibraryMemory, list_markers, refuse_unmounted
+from library_parts import make_exiftool, make_pool
 from library_sync import Indexer, IndexObserver, IndexReport
 from sample_library import make_sample_library
 from settings import Settings

@@ -20,6 +20,7 @@ from pictures import make_jpeg
 import catalog
 import closed_library
 import library
+import library_parts
 import operation_state
 import photo_listing
 from backups import list_backups
@@ -403,15 +404,15 @@ def test_an_exiftool_that_was_installed_since_is_used_by_the_next_index(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = find_exiftool() or pytest.skip("ExifTool is not installed")
-    monkeypatch.setattr(library, "find_exiftool", lambda: None)
+    monkeypatch.setattr(library_parts, "find_exiftool", lambda: None)
     opened = open_library(settings)
     assert not opened.has_exiftool
-    assert opened._make_indexer().exiftool is None
+    assert opened.make_indexer().exiftool is None
     monkeypatch.setattr(library, "find_exiftool", lambda: found)
     assert opened.has_exiftool
-    first = opened._make_indexer().exiftool
+    first = opened.make_indexer().exiftool
     assert first is not None
-    assert opened._make_indexer().exiftool is first
+    assert opened.make_indexer().exiftool is first
     opened.close()
 
 
@@ -477,7 +478,7 @@ def test_a_cancelled_rebuild_leaves_nothing_behind(
 
     monkeypatch.setattr(Rebuilder, "rebuild", rebuild)
     for stop, left in ((opened.runner.pause, True), (opened.cancel_operation, False)):
-        opened._make_rebuilder().discard_work()
+        opened.make_rebuilder().discard_work()
         begun.clear()
         operation_id = opened.start_operation(OperationType.REBUILD_DATABASE)
         assert begun.wait(10)

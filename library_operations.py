@@ -1,0 +1,189 @@
+"""The long operations of a library: start, resume, cancel, and which deed each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import operation_state
+import photo_listing
+from daily_backup import rotate_now
+from errors import (
+    InvalidRequestError,
+)
+from favorites import Favorites
+from library_location import (
+    BACKUPS_DIR,
+)
+from library_parts import LibraryParts
+from operation_parameters import PARAMETERS, check_parameters, known_type
+from operation_progress import Progress
+from operation_runner import Deed, OperationContext, OperationRunner, OperationStopped
+from operation_state import Operation, OperationStatus, OperationType
+from photo_listing import PhotoFilter
+from settings import Settings
+from verification import Verifier
+
+_PREPARED_PHOTOS: Final = 500
+_LISTED_OPERATIONS: Final = 50
+_WAIT_FOR_EDITS_S: Final = 60.0
+
+
+class LibraryOperations(LibraryParts):
+    """A library's operations, one at a time and edits beside it."""
+
+    def __init__(self, settings: Settings, markers: Sequence[Path]) -> None:
+        super().__init__(settings, markers)
+        with self.database.transaction() as connection:
+            operation_state.pause_interrupted(connection)
+            operation_state.cleanup_operations(connection)
+        self.runner = OperationRunner(self.database)
+        edits = self.make_edits()
+        self.favorites = Favorites(self.database, edits)
+        self.conflicts = edits.finish_interrupted()
+
+    def start_update_index(self, *, accept_missing: bool = False) -> str:
+        """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
+        return self.start_operation(OperationType.UPDATE_INDEX, {"accept_missing": accept_missing})
+
+    def start_operation(
+        self, operation_type: OperationType, parameters: Mapping[str, Any] | None = None
+    ) -> str:
+        """Start a long operation; its id.
+
+        Raises `BusyError` where one runs, and `InvalidRequestError` for parameters that this
+        operation does not take.
+        """
+        chosen = dict(parameters or {})
+        check_parameters(operation_type, chosen)
+        return self.runner.start(operation_type, self._make_deed(operation_type, chosen), chosen)
+
+    def resume_operation(self, operation_id: str) -> str:
+        """Go on with an interrupted operation, under its id.
+
+        Raises `NotFoundError`, `BusyError`, and `InvalidRequestError` for what has ended.
+        """
+        operation = self.get_operation(operation_id)
+        deed = self._make_deed(known_type(operation), operation.parameters)
+        return self.runner.resume(operation, deed)
+
+    def start_over(self, operation_id: str) -> str:
+        """Discard an interrupted operation, and start the same from the beginning; the new id.
+
+        Raises as `resume_operation`; then the interrupted one is kept.
+        """
+        operation = self.get_operation(operation_id)
+        operation_type = known_type(operation)
+        self.runner.refuse_if_busy(operation_type)
+        parameters = {
+            name: value
+            for name, value in operation.parameters.items()
+            if name in PARAMETERS[operation_type]
+        }
+        self.discard_operation(operation_id)
+        return self.start_operation(operation_type, parameters)
+
+    def discard_operation(self, operation_id: str) -> None:
+        """Give up an interrupted operation. What it has done so far stays, and is no harm."""
+        operation = self.get_operation(operation_id)
+        if operation.operation_id not in {one.operation_id for one in self.list_interrupted()}:
+            status = operation.status.value
+            raise InvalidRequestError(f"Operation {operation_id} is {status}: not to be discarded.")
+        self.cancel_operation(operation_id)
+
+    def cancel_operation(self, operation_id: str) -> None:
+        """Ask what runs to stop for good, and discard what is interrupted; see the runner."""
+        operation = self.get_operation(operation_id)
+        self.runner.cancel(operation_id)
+        # What runs now may be a rebuild that builds on what the interrupted one left.
+        idle = self.runner.current() is None
+        if operation.operation_type == OperationType.REBUILD_DATABASE and idle:
+            self.make_rebuilder().discard_work()
+
+    def list_interrupted(self) -> list[Operation]:
+        """Operations that can be resumed, the last one started first; those of an older app not."""
+        known = {one.value for one in PARAMETERS}
+        return [one for one in self.runner.list_interrupted() if one.operation_type in known]
+
+    def get_operation(self, operation_id: str) -> Operation:
+        """The row of an operation. Raises `NotFoundError`."""
+        with self.database.reading() as connection:
+            return operation_state.get_operation(connection, operation_id)
+
+    def _make_deed(self, operation_type: OperationType, parameters: Mapping[str, Any]) -> Deed:
+        accept_missing = bool(parameters.get("accept_missing", False))
+
+        def update_index(context: OperationContext) -> dict[str, Any]:
+            report = self.make_indexer().update(context, accept_missing=accept_missing)
+            self._supersede(OperationType.UPDATE_INDEX)
+            self._prepare_newest()
+            return report.as_dict()
+
+        def rebuild(context: OperationContext) -> dict[str, Any]:
+            rebuilder = self.make_rebuilder()
+            try:
+                report = rebuilder.rebuild(context, accept_missing=accept_missing)
+            except OperationStopped as stopped:
+                if stopped.status == OperationStatus.CANCELLED:
+                    rebuilder.discard_work()
+                raise
+            self._supersede(OperationType.UPDATE_INDEX, OperationType.REBUILD_DATABASE)
+            rotate_now(self.settings.data_dir / BACKUPS_DIR)
+            return report.as_dict()
+
+        def verify(context: OperationContext) -> dict[str, Any]:
+            verifier = Verifier(self.settings.library, self.database, self.pool, self.markers)
+            report = verifier.verify(context, budget_s=parameters.get("budget_s"))
+            if report.complete:
+                self._supersede(OperationType.VERIFY_LIBRARY)
+            return report.as_dict()
+
+        def rate(context: OperationContext) -> dict[str, Any]:
+            return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
+
+        def undo(context: OperationContext) -> dict[str, Any]:
+            return self.favorites.undo_many(context, parameters["operation_id"])
+
+        return {
+            OperationType.UPDATE_INDEX: update_index,
+            OperationType.REBUILD_DATABASE: rebuild,
+            OperationType.VERIFY_LIBRARY: verify,
+            OperationType.RATE_PHOTOS: rate,
+            OperationType.KEEP_RATINGS: self.favorites.keep_many,
+            OperationType.UNDO_EDITS: undo,
+        }[operation_type]
+
+    def _supersede(self, *operation_types: OperationType) -> None:
+        """What was interrupted before is done by what was completed now."""
+        with self.database.transaction() as connection:
+            for operation_type in operation_types:
+                operation_state.supersede(connection, operation_type)
+
+    def list_operations(self, limit: int = _LISTED_OPERATIONS) -> list[Progress]:
+        """The newest operations, the latest first."""
+        with self.database.reading() as connection:
+            operations = operation_state.list_operations(connection, limit)
+        return [self.runner.progress(operation.operation_id) for operation in operations]
+
+    def list_rows(self) -> list[Operation]:
+        """The rows of the newest operations, the latest first."""
+        with self.database.reading() as connection:
+            return operation_state.list_operations(connection, _LISTED_OPERATIONS)
+
+    def find_last_index(self) -> str | None:
+        """When an index was last completed, ISO 8601 in UTC."""
+        with self.database.reading() as connection:
+            for operation in operation_state.list_operations(connection, _LISTED_OPERATIONS):
+                completed = operation.status == OperationStatus.COMPLETED
+                if completed and operation.operation_type == OperationType.UPDATE_INDEX:
+                    return operation.updated_at
+        return None
+
+    def _prepare_newest(self) -> None:
+        """Draw what the page shows first before somebody opens it."""
+        with self.database.reading() as connection:
+            page = photo_listing.list_photos(
+                connection, cursor=None, limit=_PREPARED_PHOTOS, photo_filter=PhotoFilter()
+            )
+        self.prepare_thumbnails(page.photos)

@@ -1,0 +1,179 @@
+"""The parts of an opened library: database, workers, readers, and what is made of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from accounts import Accounts
+from beside_store import FOLDER as BESIDE_FOLDER
+from beside_store import BesideStore
+from catalog import Photo
+from db import (
+    open_database,
+)
+from db_rebuild import Rebuilder
+from edit_recovery import EditParts, EditPlaces
+from errors import (
+    NotFoundError,
+)
+from exiftool_process import ExifTool, find_exiftool
+from file_edits import FileEdits
+from file_indexer import FileIndexer
+from file_opening import OpenedFile, open_inside
+from hash_cache import HashCache
+from library_sync import Indexer
+from media_workers import Priority, WorkerPool
+from settings import Settings
+from thumbnails import ThumbnailSource, ThumbnailStore
+
+_PREPARED_PHOTOS: Final = 500
+_LISTED_OPERATIONS: Final = 50
+_WAIT_FOR_EDITS_S: Final = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class LibraryParts:
+    """What works on one library that is open for writing, joined."""
+
+    def __init__(self, settings: Settings, markers: Sequence[Path]) -> None:
+        self.settings = settings
+        self.markers = tuple(markers)
+        self.accounts = Accounts(settings.data_dir)
+        self.database = open_database(settings.database_path)
+        self.pool = make_pool(settings)
+        self._exiftool = make_exiftool()
+        self.thumbnails = ThumbnailStore(
+            settings.data_dir / "thumbnails", self.pool, settings.library
+        )
+        self.cache = HashCache(self.database)
+        self.beside = BesideStore(settings.data_dir / BESIDE_FOLDER)
+
+    @property
+    def name(self) -> str:
+        return self.settings.library.name or str(self.settings.library)
+
+    @property
+    def has_exiftool(self) -> bool:
+        """Whether there is an ExifTool; the next index uses one that was installed since."""
+        return self._exiftool is not None or find_exiftool() is not None
+
+    def find_exiftool(self) -> ExifTool | None:
+        if self._exiftool is None and (executable := find_exiftool()):
+            self._exiftool = ExifTool(executable)
+        return self._exiftool
+
+    def make_indexer(self) -> Indexer:
+        return Indexer(
+            root=self.settings.library,
+            database=self.database,
+            pool=self.pool,
+            exiftool=self.find_exiftool(),
+            cache=self.cache,
+            time_zone=self.settings.time_zone,
+            markers=self.markers,
+            skip=(self.settings.data_dir,),
+            beside=self.beside,
+        )
+
+    def make_file_indexer(self) -> FileIndexer:
+        """Reads a few files for whom a person waits."""
+        return FileIndexer(
+            self.settings.library,
+            self.pool,
+            self.find_exiftool(),
+            self.cache,
+            self.settings.time_zone,
+            self.beside,
+            priority=Priority.VIEW,
+        )
+
+    def make_rebuilder(self) -> Rebuilder:
+        return Rebuilder(
+            root=self.settings.library,
+            database=self.database,
+            data_dir=self.settings.data_dir,
+            pool=self.pool,
+            exiftool=self.find_exiftool(),
+            cache=self.cache,
+            time_zone=self.settings.time_zone,
+            markers=self.markers,
+            skip=(self.settings.data_dir,),
+        )
+
+    def make_edits(self) -> FileEdits:
+        """What edits photo files."""
+        return FileEdits(
+            EditParts(
+                places=EditPlaces(self.settings.library, self.beside),
+                database=self.database,
+                pool=self.pool,
+                cache=self.cache,
+                exiftool=self.find_exiftool,
+                indexer=self.make_file_indexer,
+            )
+        )
+
+    def prepare_thumbnails(self, photos: Iterable[Photo]) -> None:
+        """Have the small pictures of these photos drawn ahead of need."""
+        self.thumbnails.prepare(thumbnail_source(photo) for photo in photos)
+
+    def thumbnail(self, photo: Photo, size: int) -> Path:
+        """The file of a small picture, drawn where there is none. Raises `PictureError`."""
+        return self.thumbnails.get(thumbnail_source(photo), size)
+
+    def open_photo(self, photo: Photo) -> OpenedFile:
+        """The file of a photo, open. Raises `NotFoundError` where no such file lies inside."""
+        try:
+            return open_inside(self.settings.library, photo.current_path)
+        except PermissionError as error:
+            raise NotFoundError(
+                f"{photo.current_path} cannot be read: {error.strerror}."
+            ) from error
+        except OSError as error:
+            # A folder of the path may have become a link to somewhere else since the index.
+            raise NotFoundError(
+                f"{photo.current_path} is not there now. Its row is kept; an index "
+                "finds the file again when it comes back or has moved."
+            ) from error
+
+    def close_parts(self) -> None:
+        """End the workers, close the database."""
+        self.thumbnails.close()
+        self.pool.close()
+        if self._exiftool:
+            self._exiftool.close()
+        self.database.close()
+
+
+def thumbnail_source(photo: Photo) -> ThumbnailSource:
+    return ThumbnailSource(
+        photo.current_path,
+        photo.file_type,
+        photo.media_hash,
+        photo.orientation,
+        (photo.file_size, photo.mtime_ns, photo.ctime_ns),
+    )
+
+
+def make_pool(settings: Settings) -> WorkerPool:
+    return WorkerPool(
+        workers=settings.workers,
+        memory_mb=settings.worker_memory_mb,
+        file_timeout_s=settings.file_timeout_s,
+    )
+
+
+def make_exiftool() -> ExifTool | None:
+    executable = find_exiftool()
+    if executable is None:
+        logger.warning(
+            "ExifTool was not found: photos are read by the fast reader alone, RAW is not shown, "
+            "and a few unusual files stay without their date or rating. Install it (Debian: "
+            "apt-get install libimage-exiftool-perl); the next index finds it."
+        )
+        return None
+    return ExifTool(executable)
