@@ -13,6 +13,7 @@ from errors import (
     InvalidRequestError,
 )
 from favorites import Favorites
+from import_plan import ImportPlan
 from library_location import (
     BACKUPS_DIR,
 )
@@ -58,6 +59,11 @@ class LibraryOperations(LibraryParts):
         chosen = dict(parameters or {})
         check_parameters(operation_type, chosen)
         return self.runner.start(operation_type, self._make_deed(operation_type, chosen), chosen)
+
+    def plan_import(self, sources: Sequence[str], upload: str | None = None) -> ImportPlan:
+        """What an import would do. Raises `BusyError` while the rows it looks at are written."""
+        self.runner.refuse_if_busy(OperationType.IMPORT_PHOTOS)
+        return self.make_import().plan(sources, upload)
 
     def resume_operation(self, operation_id: str) -> str:
         """Go on with an interrupted operation, under its id.
@@ -139,6 +145,13 @@ class LibraryOperations(LibraryParts):
                 self._supersede(OperationType.VERIFY_LIBRARY)
             return report.as_dict()
 
+        def import_photos(context: OperationContext) -> dict[str, Any]:
+            sources, upload = parameters.get("sources", []), parameters.get("upload")
+            report = self.make_import().run(context, sources, upload)
+            self._supersede(OperationType.UPDATE_INDEX)
+            self._prepare_newest()
+            return report
+
         def rate(context: OperationContext) -> dict[str, Any]:
             return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
 
@@ -149,6 +162,7 @@ class LibraryOperations(LibraryParts):
             OperationType.UPDATE_INDEX: update_index,
             OperationType.REBUILD_DATABASE: rebuild,
             OperationType.VERIFY_LIBRARY: verify,
+            OperationType.IMPORT_PHOTOS: import_photos,
             OperationType.RATE_PHOTOS: rate,
             OperationType.KEEP_RATINGS: self.favorites.keep_many,
             OperationType.UNDO_EDITS: undo,
