@@ -8,7 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from errors import FileProblem, InvalidRequestError, SourceGoneError
+from errors import (
+    FileProblem,
+    InvalidRequestError,
+    SourceGoneError,
+    SourceNotAllowedError,
+)
 from file_indexer import find_file
 from file_operations import FileStat, find_sidecars, scan_folder
 from folder_scan import LINK, SPECIAL_FILE, show_path
@@ -69,6 +74,26 @@ def name_sources(paths: Sequence[str], library: Path, data_dir: Path) -> list[So
     for source in sources:
         refuse_gone(source)
     return sources
+
+
+def keep_within(paths: Sequence[str], roots: Sequence[Path]) -> list[str]:
+    """The paths without links. Raises `SourceNotAllowedError` for what lies in none of the roots.
+
+    What lies outside is refused alike whether it is there or not.
+    """
+    allowed = [os.path.realpath(root) for root in roots]
+    real = [os.path.realpath(path) if _is_plain(path) else "" for path in paths]
+    for path in real:
+        if not any(_lies_in(path, root) for root in allowed):
+            raise SourceNotAllowedError(
+                "The page imports from the folders that import_roots in settings.toml names, and "
+                "from none besides. ./lightkeep import takes any folder."
+            )
+    return real
+
+
+def _is_plain(path: str) -> bool:
+    return os.path.isabs(path) and "\0" not in path and path.isprintable()
 
 
 def refuse_gone(source: Source) -> None:

@@ -60,6 +60,18 @@ class LibraryOperations(LibraryParts):
         check_parameters(operation_type, chosen)
         return self.runner.start(operation_type, self._make_deed(operation_type, chosen), chosen)
 
+    def check_sources(self, sources: Sequence[str], upload: str | None = None) -> list[str]:
+        """Sources that a page or a program names, as they are without links.
+
+        Raises `SourceNotAllowedError` for one outside `import_roots`, `NotFoundError` for an
+        upload there is not, `InvalidRequestError` where neither is named.
+        """
+        return self.make_import().check(sources, upload, self.settings.import_roots)
+
+    def list_import_roots(self) -> list[tuple[str, bool]]:
+        """The folders that a page may import from, and whether each is there now."""
+        return [(str(root), root.is_dir()) for root in self.settings.import_roots]
+
     def plan_import(self, sources: Sequence[str], upload: str | None = None) -> ImportPlan:
         """What an import would do. Raises `BusyError` while the rows it looks at are written."""
         self.runner.refuse_if_busy(OperationType.IMPORT_PHOTOS)

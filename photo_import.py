@@ -35,7 +35,7 @@ from file_operations import stat_file
 from hash_cache import Hashes
 from import_naming import FolderNames, same_bytes, stem_of
 from import_plan import Bundle, ImportPlan, KnownPictures, PlannedFile, Planner, Verdict, load_known
-from import_sources import Source, name_sources, refuse_gone, scan_sources
+from import_sources import Source, keep_within, name_sources, refuse_gone, scan_sources
 from index_plan import PhotoFile
 from library_sync import Indexer, pair_photos
 from operation_runner import OperationContext, OperationStopped
@@ -63,6 +63,12 @@ class PhotoImport:
     indexer: Indexer
     make_reader: Callable[[Callable[[], None]], FileIndexer]
     uploads: UploadStore
+
+    def check(self, sources: Sequence[str], upload: str | None, roots: Sequence[Path]) -> list[str]:
+        """The sources without links, all of them within `roots`; see `Library.check_sources`."""
+        inside = keep_within(sources, roots)
+        self._name(inside, upload)
+        return inside
 
     def plan(
         self,

@@ -251,7 +251,11 @@ def test_a_view_keeps_what_it_promised() -> None:
 def test_bodies_of_operations_are_told_apart_by_their_type() -> None:
     (union, *_) = get_args(OperationBody)
     types = [get_args(model.model_fields["type"].annotation) for model in get_args(union)]
-    assert types == [("update_index", "rebuild_database"), ("verify_library",)]
+    assert types == [
+        ("update_index", "rebuild_database"),
+        ("verify_library",),
+        ("import_photos",),
+    ]
 
 
 def read_curl(line: str) -> tuple[str, str, Any]:

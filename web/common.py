@@ -261,6 +261,7 @@ _DEEDS: Final = {
     OperationType.UPDATE_INDEX: ("Update of the index", "Updating the index"),
     OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
     OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
+    OperationType.IMPORT_PHOTOS: ("Import of photos", "Importing photos"),
 }
 _PHASES: Final = {
     "walk": "looking through the folders",
@@ -270,6 +271,9 @@ _PHASES: Final = {
     "check": "checking the new database",
     "swap": "putting it in place",
     "verify": "reading files again",
+    "look": "looking through what is to be imported",
+    "compare": "looking which photos are new",
+    "copy": "copying",
 }
 
 

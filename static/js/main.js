@@ -5,6 +5,7 @@ import { startResume } from "./resume.js";
 import { startScrubber } from "./scrubber.js";
 import { startSections } from "./sections.js";
 import { startTimes } from "./times.js";
+import { startDropping, startUpload } from "./upload.js";
 import { startViewer, startViewerPage } from "./viewer.js";
 
 document.documentElement.classList.add("scripted");
@@ -20,5 +21,7 @@ if (find(".months")) {
   if (find("[data-viewer]")) startViewer(find("[data-viewer]"), sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
+if (find("[data-operations]")) startDropping();
+if (find("[data-upload]")) startUpload(find("[data-upload]"));
 if (find("[data-resume]")) startResume(find("[data-resume]"));
 if (find("[data-viewer-page]")) startViewerPage(find("[data-viewer-page]"));
