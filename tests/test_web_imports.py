@@ -111,8 +111,7 @@ def test_what_lies_outside_the_roots_is_refused_whether_it_is_there_or_not(
     (roots / "link").symlink_to("/etc")
     outside = ["/etc", "/nowhere", str(roots / "../.."), str(roots / "link"), "card", str(tmp_path)]
     answers = {
-        plan(client, sources=[source]).text
-        for source in (*outside, f"{roots}-2", f"{roots}/a\0b", "\ud800")
+        plan(client, sources=[source]).text for source in (*outside, f"{roots}-2", f"{roots}/a\0b")
     }
     assert len(answers) == 1
     assert "import_roots" in answers.pop()
