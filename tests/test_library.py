@@ -408,7 +408,7 @@ def test_an_exiftool_that_was_installed_since_is_used_by_the_next_index(
     opened = open_library(settings)
     assert not opened.has_exiftool
     assert opened.make_indexer().exiftool is None
-    monkeypatch.setattr(library, "find_exiftool", lambda: found)
+    monkeypatch.setattr(library_parts, "find_exiftool", lambda: found)
     assert opened.has_exiftool
     first = opened.make_indexer().exiftool
     assert first is not None
