@@ -76,10 +76,10 @@ class EditRun:
         self._reading = self._read()
         self._sidecar = self._find_sidecar()
 
-    def perform(self, taken_back: Sequence[Edit]) -> None:
+    def perform(self, taken_back: Sequence[Edit], *, is_undo: bool) -> None:
         """Write whatever has to be written; `taken_back`: the entries of an edit to restore."""
         if taken_back:
-            self._undoes = taken_back[0].id
+            self._undoes = taken_back[0].id if is_undo else None
             try:
                 self._take_back(taken_back)
                 return

@@ -8,6 +8,7 @@ on them.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -71,7 +72,11 @@ class Favorites:
             raise EditRefusedError(_say_why_not(edit))
         return _describe(
             self.edits.write_rating(
-                edit.photo_id, edit.before.rating, takes_back=edit, operation_id=operation_id
+                edit.photo_id,
+                edit.before.rating,
+                takes_back=edit,
+                is_undo=True,
+                operation_id=operation_id,
             )
         )
 
@@ -82,7 +87,11 @@ class Favorites:
         if last and last.after.rating == FAVORITE_RATING != last.before.rating:
             # Where another program has set it since, its star is simply taken away.
             with contextlib.suppress(EditOvertakenError):
-                return self.undo(last.id, operation_id)
+                return _describe(
+                    self.edits.write_rating(
+                        photo.id, last.before.rating, takes_back=last, operation_id=operation_id
+                    )
+                )
         return self.rate(photo.id, 0, operation_id)
 
     def _get(self, photo_id: int) -> Photo:
@@ -146,6 +155,7 @@ class Favorites:
             }
         checkpoint = context.checkpoint
         checkpoint.begin_phase("edit", len(wanted))
+        started = time.monotonic()
         errors: list[tuple[int, str]] = []
         problems: list[FileProblem] = []
         changed = 0
@@ -175,6 +185,7 @@ class Favorites:
             "success_count": len(wanted) - len(errors),
             "error_count": len(errors),
             "errors": [{"photo_id": photo_id, "error": reason} for photo_id, reason in errors],
+            "seconds": round(time.monotonic() - started, 3),
             "problems": [{"path": one.path, "reason": one.reason} for one in problems],
         }
 

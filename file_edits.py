@@ -41,12 +41,14 @@ class FileEdits:
         rating: int | None,
         *,
         takes_back: Edit | None = None,
+        is_undo: bool = False,
         operation_id: str | None = None,
     ) -> EditOutcome:
         """Give a photo a rating of 1 to 5, or none, wherever that can be kept.
 
         takes_back: an edit of this photo whose values before come back as they were; -1 and
-        whatever else stood there is then restored. Raises `NotFoundError`, `DiskFullError`, and
+        whatever else stood there is then restored. is_undo: that edit then counts as undone.
+        Raises `NotFoundError`, `DiskFullError`, and
         `EditRefusedError` with the reason; all files are then as they were.
         """
         with self._lock:
@@ -58,7 +60,7 @@ class FileEdits:
                 )
             run = EditRun(self._parts, self._recovery, photo, rating, operation_id)
             try:
-                run.perform(taken_back)
+                run.perform(taken_back, is_undo=is_undo)
             finally:
                 run.finish()
             with self._parts.database.reading() as connection:
