@@ -25,8 +25,6 @@ XMP_DATES: Final = (
     "XMP-photoshop:DateCreated",
     "XMP-xmp:CreateDate",
 )
-_IPTC_DAY: Final = "IPTC:DateCreated"
-_IPTC_TIME: Final = "IPTC:TimeCreated"
 _KEYS_DATE: Final = "Keys:CreationDate"
 _LOCAL_FILM_DATES: Final = ("ItemList:ContentCreateDate", "UserData:DateTimeOriginal")
 _UTC_FILM_DATE: Final = "QuickTime:CreateDate"
@@ -168,9 +166,6 @@ def plan_date_tags(
     else:
         wanted[XMP_DATES[0]] = new.with_offset
     wanted.update({tag: new.with_offset for tag in XMP_DATES if tag in tags})
-    if _IPTC_DAY in tags:
-        wanted[_IPTC_DAY] = new.exif[:10]
-        wanted[_IPTC_TIME] = new.exif[11:] + (new.date.utc_offset or "+00:00")
     return {tag: value for tag, value in wanted.items() if tags.get(tag) != value}
 
 

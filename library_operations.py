@@ -9,6 +9,8 @@ from typing import Any, Final
 import operation_state
 import photo_listing
 from daily_backup import rotate_now
+from date_edit import DateEdits, DateMode
+from edit_undo import EditUndo
 from errors import (
     InvalidRequestError,
 )
@@ -41,6 +43,8 @@ class LibraryOperations(LibraryParts):
         self.runner = OperationRunner(self.database)
         edits = self.make_edits()
         self.favorites = Favorites(self.database, edits)
+        self.dates = DateEdits(self.database, edits, settings.time_zone)
+        self.edit_undo = EditUndo(self.database, edits, settings.time_zone)
         self.conflicts = edits.finish_interrupted()
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
@@ -143,9 +147,19 @@ class LibraryOperations(LibraryParts):
             return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
 
         def undo(context: OperationContext) -> dict[str, Any]:
-            return self.favorites.undo_many(context, parameters["operation_id"])
+            return self.edit_undo.undo_many(context, parameters["operation_id"])
+
+        def update_date(context: OperationContext) -> dict[str, Any]:
+            return self.dates.update_many(
+                context,
+                parameters["photo_ids"],
+                DateMode(parameters["mode"]),
+                parameters["value"],
+                parameters.get("step"),
+            )
 
         return {
+            OperationType.UPDATE_DATE: update_date,
             OperationType.UPDATE_INDEX: update_index,
             OperationType.REBUILD_DATABASE: rebuild,
             OperationType.VERIFY_LIBRARY: verify,

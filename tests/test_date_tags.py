@@ -124,8 +124,6 @@ def test_the_family_of_exif_is_kept_in_step() -> None:
         "ExifIFD:OffsetTimeDigitized": "+02:00",
         "ExifIFD:SubSecTimeOriginal": None,
         "XMP-photoshop:DateCreated": "2019:07:14 18:03:22+02:00",
-        "IPTC:DateCreated": "2019:07:14",
-        "IPTC:TimeCreated": "18:03:22+02:00",
     }
 
 

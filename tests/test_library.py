@@ -188,6 +188,7 @@ def interrupt(library: Library, operation_type: OperationType, **parameters: obj
 EXAMPLES: dict[OperationType, dict[str, object]] = {
     OperationType.RATE_PHOTOS: {"photo_ids": [1], "rating": 5},
     OperationType.UNDO_EDITS: {"operation_id": "0"},
+    OperationType.UPDATE_DATE: {"photo_ids": [1], "mode": "same", "value": "2019-07-14 12:00:00"},
 }
 
 
