@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flask import Blueprint, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -28,7 +28,7 @@ class FavoriteRoutes:
         self.of_operation: dict[str, list[int]] = {}
         self._numbers = itertools.count(1)
         self.blueprint = Blueprint("favorite_routes", __name__)
-        rules = {
+        rules: dict[str, Callable[..., ResponseReturnValue]] = {
             "/api/photo/<int:photo_id>/favorite": self.rate_photo,
             "/photo/<int:photo_id>/favorite": self.rate_photo_of_form,
             "/api/photos/bulk-favorite": self.rate_photos,
@@ -36,8 +36,8 @@ class FavoriteRoutes:
             "/api/operations/<operation_id>/undo": self.undo_operation,
         }
         for rule, view in rules.items():
-            self.blueprint.post(rule)(view)
-        self.blueprint.get("/cells")(self.show_cells)
+            self.blueprint.add_url_rule(rule, view_func=view, methods=["POST"])
+        self.blueprint.add_url_rule("/cells", view_func=self.show_cells)
 
     def _write(self, photo_id: int, rating: int | None) -> int:
         with self.library.database.transaction() as connection:
@@ -95,7 +95,7 @@ class FavoriteRoutes:
     ) -> Report:
         errors: list[dict[str, object]] = []
         for done, (photo_id, rating) in enumerate(wanted):
-            context.report_progress(phase="rate", done=done, total=len(wanted))
+            context.report_progress(phase="edit", done=done, total=len(wanted))
             try:
                 edit = self._write(photo_id, rating)
                 self.of_operation.setdefault(context.operation_id, []).append(edit)

@@ -243,19 +243,21 @@ export function startSelection(bar, sections, { cells, stars, toasts, operations
 
   async function outcomeOf(id) {
     const { status, report: done, message } = await operations.watch(id);
-    if (status === "completed") return done;
-    if (done?.success_count) return { ...done, stopped: message || "It was stopped." };
-    throw Object.assign(new Error(message || "It was stopped."), { status });
+    return status === "completed" ? done : { stopped: message || "It was stopped." };
   }
 
   function report(outcome, operation, rating, before) {
+    const undo = operation ? () => takeBack(operation, before) : undefined;
+    if (outcome.stopped) {
+      const words = `Not all of ${photos(before.size)} were done. ${outcome.stopped} What was written until then is kept.`;
+      return toasts.say(words, { undo, error: true });
+    }
     const { success_count: done, error_count: failed, errors } = outcome;
-    const undo = operation && done ? () => takeBack(operation, before) : undefined;
     const words = `${photos(done)} ${rating === FAVORITE ? "added to" : "removed from"} favorites`;
-    if (done) toasts.say(outcome.stopped ? `${words}. ${outcome.stopped}` : words, { undo, key: `bulk-${operation}` });
-    if (!failed) return;
+    if (done) toasts.say(words, { undo, key: `bulk-${operation}` });
+    if (!failed) return undefined;
     const some = new Map(errors.map(({ photo_id: id }) => [String(id), before.get(String(id))]));
-    again(some, "Select them", `${photos(failed)} could not be changed`, errors);
+    return again(some, "Select them", `${photos(failed)} could not be changed`, errors);
   }
 
   // What was not done can be chosen again with one press.
@@ -270,10 +272,10 @@ export function startSelection(bar, sections, { cells, stars, toasts, operations
   async function takeBack(operation, before) {
     try {
       const { operation: undoing } = await post(`/api/operations/${operation}/undo`);
-      const { status, message, problem_count: problems } = await operations.watch(undoing);
+      const { status, message, report: done } = await operations.watch(undoing);
       if (status !== "completed") throw Object.assign(new Error(message || "It was stopped."), { status });
-      if (problems) toasts.say(`Undone, but for ${photos(problems)}. Operations in the menu names them`, { error: true });
-      else toasts.say(`Undone for ${photos(before.size)}`);
+      if (done.success_count) toasts.say(`Undone for ${photos(done.success_count)}`);
+      if (done.error_count) toasts.say(`${photos(done.error_count)} could not be undone`, { error: true, details: listErrors(done.errors) });
     } catch (error) {
       toasts.say(`That could not be undone. ${sentenceOf(error)}`, { error: true });
     } finally {
