@@ -261,6 +261,9 @@ _DEEDS: Final = {
     OperationType.UPDATE_INDEX: ("Update of the index", "Updating the index"),
     OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
     OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
+    "rate_photos": ("Change of ratings", "Writing ratings"),
+    "keep_ratings": ("Writing of ratings into the files", "Writing ratings into the files"),
+    "undo_edits": ("Undo of changes", "Taking changes back"),
 }
 _PHASES: Final = {
     "walk": "looking through the folders",
@@ -270,12 +273,13 @@ _PHASES: Final = {
     "check": "checking the new database",
     "swap": "putting it in place",
     "verify": "reading files again",
+    "edit": "writing into photos",
 }
 
 
 def name_deed(operation_type: str, *, running: bool = False) -> str:
     """What a person calls an operation, done or under way."""
-    return _DEEDS.get(operation_type, (operation_type, operation_type))[running]  # type: ignore[call-overload, no-any-return]
+    return _DEEDS.get(operation_type, (operation_type, operation_type))[running]
 
 
 def name_phase(phase: str) -> str:
