@@ -32,9 +32,12 @@ _NOTHING: Final[_Report] = {
     "success_count": 0,
     "error_count": 0,
     "problems": [],
+    "problem_count": 0,
     "seconds": 0.0,
     "cache": {},
 }
+
+_EDITS_LOOKED_AT: Final = 10_000
 
 _paths_argument = click.argument("paths", metavar="PATH...", nargs=-1)
 
@@ -151,6 +154,7 @@ def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
         "unchanged": len(ratings) - report.get("changed", 0) - report.get("error_count", 0),
         "error_count": report.get("error_count", 0) + len(unknown),
         "problems": report.get("problems", []) + unknown,
+        "problem_count": report.get("problem_count", 0) + len(unknown),
     }
 
 
@@ -169,7 +173,9 @@ def _relative(library: Path, paths: Iterable[str]) -> list[str]:
 
 def _undo(opened: Library, edit_id: str | None) -> _Report:
     if edit_id is None:
-        last = next((edit for edit in opened.list_edits(limit=1000) if edit.undoable), None)
+        edits = opened.list_edits(limit=_EDITS_LOOKED_AT)
+        # Said twice it goes back two steps, and does not take its own step back.
+        last = next((edit for edit in edits if edit.undoable and not edit.undoes), None)
         if last is None:
             raise NotFoundError("There is no edit to take back.")
         edit_id = last.operation_id or str(last.id)

@@ -1,6 +1,6 @@
-"""One edit of one photo's rating: what has to be written where, and in which order.
+"""One edit of one photo, its rating or its date: what has to be written where, and in which order.
 
-A rating goes into the photo's own file where that can hold it, else into its sidecar, else
+A value goes into the photo's own file where that can hold it, else into its sidecar, else
 beside the library. Whatever says one already is kept in step, in an order in which a crash
 leaves the wish or the state before, and never a third thing.
 """
@@ -18,8 +18,10 @@ import rating_rows
 import write_journal
 from catalog import Photo
 from edit_recovery import EditParts, EditRecovery, bring_row
+from edit_wishes import Changes, Tags, Wish
 from errors import (
     EditRefusedError,
+    FileProblem,
     LibraryError,
     NotWritableError,
     PictureError,
@@ -28,11 +30,15 @@ from exiftool_process import ExifTool
 from file_indexer import find_file
 from file_operations import (
     SIDECAR_SUFFIX,
+    TAGS_ONLY,
     BeforeReplace,
+    CopyReport,
     KnownHashes,
     Original,
     PictureReading,
     check_copy,
+    extract_metadata_batch,
+    list_missing_blocks,
     name_temporary,
     read_picture,
     refuse_unwritable,
@@ -42,10 +48,10 @@ from file_operations import (
     write_tags,
 )
 from hash_cache import Hashes
-from media_types import NEWEST_EXIFTOOL, XMP_RATING, rating_tags_of
-from metadata import TagValue, plan_rating_tags, read_rating
+from media_types import NEWEST_EXIFTOOL, rating_tags_of
+from metadata import TagValue
 from sidecar_file import Sidecar, read_sidecar, restore_tags
-from write_journal import Edit, EditState, Place, PlannedEdit, Values
+from write_journal import Edit, EditKind, EditState, Place, PlannedEdit, Values
 from xmp_editor import edit_xmp, is_bare
 
 _WHOLE_FILE: Final = "file:"  # the method of a `media_hash` where no picture was found
@@ -59,16 +65,17 @@ class EditRun:
         parts: EditParts,
         recovery: EditRecovery,
         photo: Photo,
-        rating: int | None,
+        wish: Wish,
         operation_id: str | None,
     ) -> None:
         self.edit_id: int | None = None
         self._parts = parts
         self._recovery = recovery
         self._photo = photo
-        self._rating = rating
+        self._wish = wish
         self._operation_id = operation_id
         self._undoes: int | None = None
+        self._taken_back = False
         self._reason: str | None = None
         self._written: list[int] = []
         self._after_in_rows: tuple[int | None, str | None] | None = None
@@ -76,25 +83,30 @@ class EditRun:
         self._reading = self._read()
         self._sidecar = self._find_sidecar()
 
-    def perform(self, taken_back: Sequence[Edit]) -> None:
+    def perform(self, taken_back: Sequence[Edit], *, is_undo: bool) -> None:
         """Write whatever has to be written; `taken_back`: the entries of an edit to restore."""
+        self._taken_back = bool(taken_back)
         if taken_back:
-            self._undoes = taken_back[0].id
+            self._undoes = taken_back[0].id if is_undo else None
             try:
                 self._take_back(taken_back)
                 return
             except NotWritableError as error:
+                if self._wish.kind == EditKind.DATE:
+                    raise  # what else dated the photo cannot be told from here
                 self._reason = error.message
+                self._taken_back = False
         try:
-            if self._sidecar.rating is not None:
-                self._change_sidecar(self._rating)
-            self._change_file(self._plan_file)
+            if self._wish.is_said_by(self._sidecar.tags):
+                self._change_sidecar(hides=False)
+            self._change_file(self._wish.plan_file)
         except NotWritableError as error:
             self._reason = error.message
             self._keep_elsewhere()
         else:
-            self._change_beside(None)
-        if self._photo.kept_in == Place.DATABASE and self._rating is None:
+            self._leave_beside()
+        rated = self._wish.kind == EditKind.RATING
+        if rated and self._photo.kept_in == Place.DATABASE and self._wish.rating is None:
             self._change_row(None, None)
 
     # -- what the photo says now ---------------------------------------------------------------
@@ -122,34 +134,29 @@ class EditRun:
             return Sidecar(Place.SIDECAR, path, None, None, {})
         return read_sidecar(Place.SIDECAR, path, self._parts.places.locate(Place.SIDECAR, path))
 
-    def _file_says(self) -> bool:
-        """Whether the file itself may hold a rating, whatever its sidecar says."""
-        if read_rating(self._reading.tags or {}) or self._reading.unsure:
-            return True
-        return self._photo.kept_in == Place.FILE
-
     # -- the three places ----------------------------------------------------------------------
 
     def _change_file(
         self,
-        plan: Callable[[Mapping[str, TagValue], Sequence[str]], Mapping[str, TagValue | None]],
+        plan: Callable[[Tags, str, tuple[int, int]], Changes | None],
         *,
-        may_lose_exif: bool = False,
+        may_lose: Sequence[str] = (),
     ) -> None:
         """Write into the photo's own file. Raises `NotWritableError` where it cannot hold it."""
         exiftool, reading = self._parts.exiftool(), self._reading
         assert reading.file_type is not None
-        taken = rating_tags_of(reading.file_type, exiftool.number) if exiftool else ()
+        version = exiftool.number if exiftool else (0, 0)
+        taken = rating_tags_of(reading.file_type, version)
         damaged = reading.problem or (reading.media_hash or "").startswith(_WHOLE_FILE)
         if not exiftool or not taken or damaged:
-            if self._rating is None and not self._file_says():
+            if self._wish.is_met_without_file(self._photo, reading):
                 return
             raise NotWritableError(_say_why(self._photo, reading, exiftool))
         try:
             tags = exiftool.read_every_tag(self._path)
         except PictureError as error:
             raise NotWritableError(f"{self._photo.current_path}: {error.message}") from error
-        changes = plan(tags, taken)
+        changes = plan(tags, reading.file_type, version)
         if not changes:
             return
         stamps = refuse_unwritable(self._path)
@@ -172,57 +179,77 @@ class EditRun:
                 changes,
                 temporary,
                 exiftool=exiftool,
-                check_copy=lambda *names: self._parts.pool.run(check_copy, *names),
+                check_copy=partial(self._check_copy, exiftool),
                 before_replace=before_replace,
-                may_lose_exif=may_lose_exif,
+                may_lose=may_lose,
             )
 
         planned = self._make_plan(Place.FILE, self._photo.current_path, tags, changes)
-        has_exif = any(tag.startswith("IFD0:") for tag in tags)
         self._write(
-            replace(planned, made_exif=not has_exif),
+            replace(planned, made_blocks=list_missing_blocks(tags)),
             content_hash=original.content_hash,
             write=write,
         )
 
-    def _plan_file(
-        self, tags: Mapping[str, TagValue], taken: Sequence[str]
-    ) -> Mapping[str, TagValue | None]:
-        return plan_rating_tags(tags, self._rating, taken)
+    def _check_copy(
+        self, exiftool: ExifTool, original: str, copy: str, file_type: str
+    ) -> CopyReport:
+        """Compare both in a worker; and read the copy as the index will read the photo."""
+        report: CopyReport = self._parts.pool.run(check_copy, original, copy, file_type)
+        reading: PictureReading = self._parts.pool.run(read_picture, copy, None, TAGS_ONLY)
+        facts = extract_metadata_batch(
+            [copy],
+            exiftool=exiftool,
+            readings=[reading],
+            time_zone=self._parts.indexer().time_zone,
+        )[copy]
+        restored = self._taken_back
+        if isinstance(facts, FileProblem) or not (restored or self._wish.is_read_back(facts)):
+            raise NotWritableError(
+                f"{self._photo.current_path}: what was written is not read back as it should."
+            )
+        return report
 
     def _keep_elsewhere(self) -> None:
         """The file cannot hold it: its sidecar does, or what lies beside the library."""
-        rating = 0 if self._rating is None and self._file_says() else self._rating
+        hides = not self._wish.is_met_without_file(self._photo, self._reading)
         try:
-            self._change_sidecar(rating)
+            self._change_sidecar(hides=hides)
         except NotWritableError as error:
             self._reason = f"{self._reason} {error.message}"
-            said = self._sidecar.rating is not None
-            self._change_beside(0 if self._rating is None and said else rating)
+            said = self._wish.is_said_by(self._sidecar.tags)
+            beside = self._read_beside()
+            changes = self._wish.plan_sidecar(beside.tags, hides or said)
+            if changes:
+                self._make_beside_folder()
+            self._write_sidecar(beside, changes)
         else:
-            self._change_beside(None)
+            self._leave_beside()
 
-    def _change_sidecar(self, rating: int | None) -> None:
-        taken = () if rating is None else (XMP_RATING,)
-        self._write_sidecar(self._sidecar, plan_rating_tags(self._sidecar.tags, rating, taken))
+    def _change_sidecar(self, *, hides: bool) -> None:
+        changes = self._wish.plan_sidecar(self._sidecar.tags, hides)
+        self._write_sidecar(self._sidecar, changes)
         self._sidecar = self._find_sidecar()
 
-    def _change_beside(self, rating: int | None) -> None:
+    def _read_beside(self) -> Sidecar:
         """What lies beside the library, for this picture wherever it lies."""
         store = self._parts.places.beside
         name = store.name(self._photo.media_hash)
-        found = read_sidecar(Place.BESIDE, name, str(store.path(name)))
-        taken = () if rating is None else (XMP_RATING,)
-        changes = plan_rating_tags(found.tags, rating, taken)
-        if changes and rating is not None:
-            try:
-                store.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise EditRefusedError(
-                    f"{self._reason} Nothing can be kept in {store.folder} either: "
-                    f"{error.strerror}."
-                ) from error
-        self._write_sidecar(found, changes)
+        return read_sidecar(Place.BESIDE, name, str(store.path(name)))
+
+    def _leave_beside(self) -> None:
+        """The photo's own places hold the value now."""
+        beside = self._read_beside()
+        self._write_sidecar(beside, self._wish.plan_leave(beside.tags))
+
+    def _make_beside_folder(self) -> None:
+        folder = self._parts.places.beside.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EditRefusedError(
+                f"{self._reason} Nothing can be kept in {folder} either: {error.strerror}."
+            ) from error
 
     def _write_sidecar(self, sidecar: Sidecar, changes: Mapping[str, TagValue | None]) -> None:
         """Change a sidecar, make it, or take away one that this app made and that says no more."""
@@ -289,7 +316,7 @@ class EditRun:
         """Restore what stood before an edit, in each place that it wrote."""
         for entry in reversed(entries):
             if entry.place == Place.FILE:
-                self._change_file(partial(_plan_to_restore, entry), may_lose_exif=entry.made_exif)
+                self._change_file(partial(_plan_to_restore, entry), may_lose=entry.made_blocks)
             elif entry.place == Place.SIDECAR:
                 path = self._parts.places.locate(Place.SIDECAR, entry.path)
                 sidecar = read_sidecar(Place.SIDECAR, entry.path, path)
@@ -299,7 +326,7 @@ class EditRun:
                 found = read_sidecar(Place.BESIDE, entry.path, str(store.path(entry.path)))
                 self._write_sidecar(found, restore_tags(entry, found.tags))
         before = entries[0].before
-        if before.kept_in == Place.DATABASE:
+        if before.kept_in == Place.DATABASE and self._wish.kind == EditKind.RATING:
             self._change_row(before.rating, before.kept_in)
 
     # -- journal -------------------------------------------------------------------------------
@@ -315,18 +342,21 @@ class EditRun:
         absolute = self._parts.places.locate(place, path)
         folder = path.rpartition("/")[0]
         temporary = os.path.basename(name_temporary(absolute))
+        told = {tag: tags.get(tag) for tag in changes}
+        rating, kept_in, date_taken = self._wish.row_after(photo, place)
         return PlannedEdit(
             photo_id=photo.id,
             path=path,
             place=place,
-            before=Values(photo.rating, photo.kept_in, {tag: tags.get(tag) for tag in changes}),
-            after=Values(self._rating, place, dict(changes)),
+            before=Values(photo.rating, photo.kept_in, told, date_taken=photo.date_taken),
+            after=Values(rating, kept_in, dict(changes), date_taken=date_taken),
             temporary_path=f"{folder}/{temporary}" if folder else temporary,
             media_hash=photo.media_hash,
             operation_id=self._operation_id,
             main_id=self.edit_id,
             undoes=self._undoes if self.edit_id is None else None,
             reason=self._reason,
+            kind=self._wish.kind,
         )
 
     def _write(
@@ -391,9 +421,7 @@ class EditRun:
         self._parts.cache.put(path, stat.mtime_ns, stat.size, stat.ctime_ns, hashes, own_write=True)
 
 
-def _plan_to_restore(
-    entry: Edit, tags: Mapping[str, TagValue], _taken: Sequence[str]
-) -> Mapping[str, TagValue | None]:
+def _plan_to_restore(entry: Edit, tags: Tags, _file_type: str, _exiftool: object) -> Changes:
     return restore_tags(entry, tags)
 
 

@@ -1,4 +1,4 @@
-"""Every edit of a photo's rating, one after the other; and what a crash left of one."""
+"""Every edit of a photo's rating or date, one after the other; and what a crash left of one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import write_journal
 from catalog import Photo
 from edit_recovery import EditParts, EditRecovery, bring_row
 from edit_run import EditRun
+from edit_wishes import Wish
 from errors import (
     LibraryError,
 )
@@ -35,18 +36,20 @@ class FileEdits:
         self._recovery = EditRecovery(parts.places, parts.database, parts.pool)
         self._lock = threading.Lock()
 
-    def write_rating(
+    def write(
         self,
         photo_id: int,
-        rating: int | None,
+        wish: Wish,
         *,
         takes_back: Edit | None = None,
+        is_undo: bool = False,
         operation_id: str | None = None,
     ) -> EditOutcome:
-        """Give a photo a rating of 1 to 5, or none, wherever that can be kept.
+        """Give a photo the rating or date of a wish, wherever that can be kept.
 
         takes_back: an edit of this photo whose values before come back as they were; -1 and
-        whatever else stood there is then restored. Raises `NotFoundError`, `DiskFullError`, and
+        whatever else stood there is then restored. is_undo: that edit then counts as undone.
+        Raises `NotFoundError`, `DiskFullError`, and
         `EditRefusedError` with the reason; all files are then as they were.
         """
         with self._lock:
@@ -56,9 +59,9 @@ class FileEdits:
                 taken_back = (
                     write_journal.list_parts(connection, takes_back.id) if takes_back else []
                 )
-            run = EditRun(self._parts, self._recovery, photo, rating, operation_id)
+            run = EditRun(self._parts, self._recovery, photo, wish, operation_id)
             try:
-                run.perform(taken_back)
+                run.perform(taken_back, is_undo=is_undo)
             finally:
                 run.finish()
             with self._parts.database.reading() as connection:

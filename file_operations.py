@@ -44,9 +44,11 @@ from picture_reading import (
 )
 from safe_write import (
     BeforeReplace,
+    CopyReport,
     Original,
     Stamps,
     check_copy,
+    list_missing_blocks,
     name_temporary,
     read_small_file,
     refuse_unwritable,
@@ -61,6 +63,7 @@ __all__ = [
     "SIDECAR_SUFFIX",
     "TAGS_ONLY",
     "BeforeReplace",
+    "CopyReport",
     "FileStat",
     "FolderScan",
     "KnownHashes",
@@ -75,6 +78,7 @@ __all__ = [
     "find_sidecar",
     "find_sidecars",
     "get_dimensions",
+    "list_missing_blocks",
     "name_temporary",
     "read_picture",
     "read_pictures",

@@ -13,10 +13,11 @@ import photo_listing
 import write_journal
 from backups import Backup
 from daily_backup import DailyBackup, back_up_now
+from date_edit import DateMode, PlannedDate
 from errors import (
     EditRefusedError,
 )
-from favorites import RatedPhoto, RatingReport
+from favorites import RatedPhoto, RatingReport, describe_outcome
 from library_location import (
     BACKUPS_DIR,
     check_folder,
@@ -94,7 +95,23 @@ class Library(LibraryOperations):
 
     def undo_edit(self, edit_id: int) -> RatedPhoto:
         """Take one edit back. Raises `NotFoundError`, `EditRefusedError`."""
-        return self.favorites.undo(edit_id)
+        return describe_outcome(self.edit_undo.undo(edit_id))
+
+    def plan_dates(
+        self, photo_ids: Sequence[int], mode: DateMode, value: str, step: str | None = None
+    ) -> list[PlannedDate]:
+        """The dates that photos would get; nothing is written. Raises `InvalidRequestError`."""
+        return self.dates.plan(photo_ids, mode, value, step)
+
+    def start_dates(
+        self, photo_ids: Sequence[int], mode: DateMode, value: str, step: str | None = None
+    ) -> str:
+        """Start giving photos dates; the operation's id. Raises `InvalidRequestError`."""
+        self.dates.plan(photo_ids[:1], mode, value, step)  # wrong words are said at once
+        parameters = {"photo_ids": list(photo_ids), "mode": mode.value, "value": value}
+        return self._start_edits(
+            OperationType.UPDATE_DATE, parameters | ({"step": step} if step else {})
+        )
 
     def start_undo(self, operation_id: str) -> str:
         """Start taking back all that an operation did to photos; the id of the new one."""

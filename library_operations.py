@@ -9,6 +9,8 @@ from typing import Any, Final
 import operation_state
 import photo_listing
 from daily_backup import rotate_now
+from date_edit import DateEdits, DateMode
+from edit_undo import EditUndo
 from errors import (
     InvalidRequestError,
 )
@@ -42,6 +44,8 @@ class LibraryOperations(LibraryParts):
         self.runner = OperationRunner(self.database)
         edits = self.make_edits()
         self.favorites = Favorites(self.database, edits)
+        self.dates = DateEdits(self.database, edits, settings.time_zone)
+        self.edit_undo = EditUndo(self.database, edits, settings.time_zone)
         self.conflicts = edits.finish_interrupted()
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
@@ -157,6 +161,33 @@ class LibraryOperations(LibraryParts):
                 self._supersede(OperationType.VERIFY_LIBRARY)
             return report.as_dict()
 
+        def rate(context: OperationContext) -> dict[str, Any]:
+            return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
+
+        def undo(context: OperationContext) -> dict[str, Any]:
+            return self.edit_undo.undo_many(context, parameters["operation_id"])
+
+        def update_date(context: OperationContext) -> dict[str, Any]:
+            return self.dates.update_many(
+                context,
+                parameters["photo_ids"],
+                DateMode(parameters["mode"]),
+                parameters["value"],
+                parameters.get("step"),
+            )
+
+        return {
+            OperationType.UPDATE_DATE: update_date,
+            OperationType.UPDATE_INDEX: update_index,
+            OperationType.REBUILD_DATABASE: rebuild,
+            OperationType.VERIFY_LIBRARY: verify,
+            OperationType.IMPORT_PHOTOS: self._make_import_deed(parameters),
+            OperationType.RATE_PHOTOS: rate,
+            OperationType.KEEP_RATINGS: self.favorites.keep_many,
+            OperationType.UNDO_EDITS: undo,
+        }[operation_type]
+
+    def _make_import_deed(self, parameters: Mapping[str, Any]) -> Deed:
         def import_photos(context: OperationContext) -> dict[str, Any]:
             sources, upload = parameters.get("sources", []), parameters.get("upload")
             report = self.make_import().run(context, sources, upload)
@@ -164,21 +195,7 @@ class LibraryOperations(LibraryParts):
             self._prepare_newest()
             return report
 
-        def rate(context: OperationContext) -> dict[str, Any]:
-            return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
-
-        def undo(context: OperationContext) -> dict[str, Any]:
-            return self.favorites.undo_many(context, parameters["operation_id"])
-
-        return {
-            OperationType.UPDATE_INDEX: update_index,
-            OperationType.REBUILD_DATABASE: rebuild,
-            OperationType.VERIFY_LIBRARY: verify,
-            OperationType.IMPORT_PHOTOS: import_photos,
-            OperationType.RATE_PHOTOS: rate,
-            OperationType.KEEP_RATINGS: self.favorites.keep_many,
-            OperationType.UNDO_EDITS: undo,
-        }[operation_type]
+        return import_photos
 
     def _supersede(self, *operation_types: OperationType) -> None:
         """What was interrupted before is done by what was completed now."""

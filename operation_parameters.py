@@ -21,12 +21,14 @@ PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]]
     OperationType.RATE_PHOTOS: {"photo_ids": list, "rating": int},
     OperationType.KEEP_RATINGS: {},
     OperationType.UNDO_EDITS: {"operation_id": str},
+    OperationType.UPDATE_DATE: {"photo_ids": list, "mode": str, "value": str, "step": str},
 }
 """What the operations that there are take."""
 
 _NEEDED: Final[Mapping[OperationType, frozenset[str]]] = {
     OperationType.RATE_PHOTOS: frozenset({"photo_ids", "rating"}),
     OperationType.UNDO_EDITS: frozenset({"operation_id"}),
+    OperationType.UPDATE_DATE: frozenset({"photo_ids", "mode", "value"}),
 }
 
 
@@ -59,6 +61,8 @@ def _check_values(parameters: Mapping[str, Any]) -> None:
         raise InvalidRequestError("sources are paths.")
     if not 0 <= rating <= _HIGHEST_RATING:
         raise InvalidRequestError(f"rating is 0 to {_HIGHEST_RATING}.")
+    if parameters.get("mode", "same") not in ("same", "shift", "sequence"):
+        raise InvalidRequestError("mode is same, shift or sequence.")
 
 
 def known_type(operation: Operation) -> OperationType:

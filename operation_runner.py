@@ -49,7 +49,12 @@ from operation_state import (
 )
 
 EDITS: Final = frozenset(
-    {OperationType.RATE_PHOTOS, OperationType.KEEP_RATINGS, OperationType.UNDO_EDITS}
+    {
+        OperationType.RATE_PHOTOS,
+        OperationType.KEEP_RATINGS,
+        OperationType.UNDO_EDITS,
+        OperationType.UPDATE_DATE,
+    }
 )
 """Operations that edit photos one by one, each edit for itself."""
 

@@ -16,8 +16,9 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from errors import DiskFullError, EditRefusedError, NotWritableError, PictureError
@@ -34,15 +35,25 @@ _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _TOOLKIT: Final = "XMP-x:XMPToolkit"
-_UNCOMPARED: Final = ("System:", "ExifTool:", "Composite:", "File:FileType", "RIFF:WebP_Flags")
-_ALWAYS_IN_EXIF: Final = (
-    "IFD0:XResolution",
-    "IFD0:YResolution",
-    "IFD0:ResolutionUnit",
-    "IFD0:YCbCrPositioning",
+_UNCOMPARED: Final = (
+    *("System:", "ExifTool:", "Composite:", "File:FileType", "File:ExifByteOrder"),
+    "RIFF:WebP_Flags",
 )
+_ALWAYS_IN_EXIF: Final = MappingProxyType(
+    {
+        "IFD0": ("XResolution", "YResolution", "ResolutionUnit", "YCbCrPositioning"),
+        "ExifIFD": (
+            *("ExifVersion", "ComponentsConfiguration", "FlashpixVersion", "ColorSpace"),
+            *("ExifImageWidth", "ExifImageHeight"),
+        ),
+    }
+)
+"""What ExifTool puts into every block of EXIF, and takes out with the last other tag of it."""
+
 _PLACE_IN_FILE: Final = re.compile(r"(Offsets?|Start|Pointer|MediaDataSize)$")
 """Tags that say where in the file something lies; they follow when a block grows."""
+
+_HANDLER: Final = re.compile(r":Handler(Type|VendorID|Description|Class)$")
 
 Stamps: TypeAlias = tuple[int, int, int, int]
 """Inode, size, mtime_ns, ctime_ns: another writer changes at least one of them."""
@@ -114,13 +125,13 @@ def write_tags(
     exiftool: ExifTool,
     check_copy: CheckCopy,
     before_replace: BeforeReplace,
-    may_lose_exif: bool = False,
+    may_lose: Collection[str] = (),
 ) -> str:
     """Bring these tags into the file of `original`; the new `content_hash`.
 
     changes: `Group:Tag` -> value, None to take it out. temporary: a free name beside it.
     before_replace: the last step before the rename; what it raises ends the write.
-    may_lose_exif: the EXIF block came with a tag that is taken out, and goes with it.
+    may_lose: EXIF blocks (`IFD0`, `ExifIFD`) that came with a tag that is taken out.
     Raises `NotWritableError` where ExifTool or the format will not do, `DiskFullError`, and
     `EditRefusedError` where the file was changed meanwhile. The original is then untouched.
     """
@@ -133,15 +144,14 @@ def write_tags(
             exiftool.write_copy(path, temporary, {**kept, **changes})
             written = exiftool.read_every_tag(temporary)
             lost = _list_lost_exif(original, written)
-            if lost and not may_lose_exif:
+            if kept_exif := {k: v for k, v in lost.items() if k.partition(":")[0] not in may_lose}:
                 remove_temporary(temporary)
-                exiftool.write_copy(path, temporary, {**kept, **lost, **changes})
-                written, lost = exiftool.read_every_tag(temporary), {}
+                exiftool.write_copy(path, temporary, {**kept, **kept_exif, **changes})
+                written = exiftool.read_every_tag(temporary)
+                lost = {tag: value for tag, value in lost.items() if tag not in kept_exif}
         except PictureError as error:
             _refuse_full_disk(path, 0)
             raise NotWritableError(f"{path}: {error.message}") from error
-        if lost:
-            lost["File:ExifByteOrder"] = None
         _compare_tags(original, {**changes, **dict.fromkeys(lost)}, written)
         report = check_copy(path, temporary, original.file_type)
         if not report.same_picture:
@@ -227,13 +237,23 @@ def _keep_toolkit(
     return {_TOOLKIT: value if value and plain else None}
 
 
+def list_missing_blocks(tags: Mapping[str, TagValue]) -> tuple[str, ...]:
+    """The blocks of EXIF that a file with these tags does not have."""
+    return tuple(
+        block for block in _ALWAYS_IN_EXIF if not any(tag.startswith(f"{block}:") for tag in tags)
+    )
+
+
 def _list_lost_exif(
     original: Original, written: Mapping[str, TagValue]
 ) -> dict[str, TagValue | None]:
-    """What ExifTool puts into every EXIF block, where it took that out with the last other tag."""
-    if any(tag.startswith("IFD0:") for tag in written):
-        return {}
-    return {tag: original.tags[tag] for tag in _ALWAYS_IN_EXIF if tag in original.tags}
+    """What went with a block of EXIF that ExifTool took out."""
+    names = (
+        f"{block}:{name}"
+        for block in list_missing_blocks(written)
+        for name in _ALWAYS_IN_EXIF[block]
+    )
+    return {tag: original.tags[tag] for tag in names if tag in original.tags}
 
 
 def _compare_tags(
@@ -241,9 +261,12 @@ def _compare_tags(
 ) -> None:
     """Raise where a tag is not as wanted, or another one was lost or is different."""
     for tag, value in changes.items():
-        if comparable(written.get(tag)) != comparable(value):
+        if (comparable(written.get(tag)) or None) != (comparable(value) or None):
             raise NotWritableError(f"{original.path}: {tag} could not be written.")
+    boxed = any(tag.startswith("Keys:") for tag in changes)
     for tag, value in original.tags.items():
+        if boxed and _HANDLER.search(tag):
+            continue  # Apple's keys stand in a box of their own, which says who handles it
         if tag in changes or _is_uncompared(tag) or written.get(tag) == value:
             continue
         raise NotWritableError(f"{original.path}: the write would have changed {tag} as well.")

@@ -107,9 +107,13 @@ def test_a_line_that_a_crash_cut_costs_one_file(store: UploadStore, tmp_path: Pa
 
 
 def test_what_a_request_brought_and_nobody_kept_is_gone(store: UploadStore, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), store.receiving(1) as parts:
-        store.open_part(parts).write(b"x")
-        raise RuntimeError
+    def receive() -> None:
+        with store.receiving(1) as parts:
+            store.open_part(parts).write(b"x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        receive()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

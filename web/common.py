@@ -261,7 +261,10 @@ _DEEDS: Final = {
     OperationType.UPDATE_INDEX: ("Update of the index", "Updating the index"),
     OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
     OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
-    OperationType.IMPORT_PHOTOS: ("Import of photos", "Importing photos"),
+    "import_photos": ("Import of photos", "Importing photos"),
+    "rate_photos": ("Change of ratings", "Writing ratings"),
+    "keep_ratings": ("Writing of ratings into the files", "Writing ratings into the files"),
+    "undo_edits": ("Undo of changes", "Taking changes back"),
 }
 _PHASES: Final = {
     "walk": "looking through the folders",
@@ -274,12 +277,13 @@ _PHASES: Final = {
     "look": "looking through what is to be imported",
     "compare": "looking which photos are new",
     "copy": "copying",
+    "edit": "writing into photos",
 }
 
 
 def name_deed(operation_type: str, *, running: bool = False) -> str:
     """What a person calls an operation, done or under way."""
-    return _DEEDS.get(operation_type, (operation_type, operation_type))[running]  # type: ignore[call-overload, no-any-return]
+    return _DEEDS.get(operation_type, (operation_type, operation_type))[running]
 
 
 def name_phase(phase: str) -> str:
