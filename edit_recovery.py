@@ -85,7 +85,7 @@ class EditRecovery:
         path = self.places.locate(entry.place, entry.path)
         found = self._hash(path)
         made_or_removed = not entry.before.exists or not entry.after.exists
-        if found == _ABSENT and not made_or_removed:
+        if found == _ABSENT and not (made_or_removed and self._is_at_hand(entry)):
             return None  # moved, or on a disk that is not there: nothing is touched
         if entry.state == EditState.PREPARED and found == entry.content_hash_after:
             self._finish(entry, EditState.DONE)
@@ -97,6 +97,14 @@ class EditRecovery:
             return EditState.PLANNED
         self._finish(entry, EditState.CONFLICT)
         return EditState.CONFLICT
+
+    def _is_at_hand(self, entry: Edit) -> bool:
+        """Whether a sidecar that is not there is gone, and not on a disk that is."""
+        if entry.place != Place.SIDECAR or entry.photo_id is None:
+            return True
+        with self.database.reading() as connection:
+            photo = catalog.get_photo(connection, entry.photo_id)
+        return os.path.lexists(self.places.locate(Place.FILE, photo.current_path))
 
     def _finish(self, entry: Edit, state: EditState) -> None:
         self._remove_temporary(entry)
@@ -136,5 +144,7 @@ def bring_row(
     records = [item.record for item in items if item.record]
     with parts.database.transaction() as connection:
         end(connection)
-        catalog.update_photos(connection, dict(zip([photo_id], records, strict=False)))
+        # An index may have found the photo at another place meanwhile; it has read it there.
+        if catalog.get_photo(connection, photo_id).current_path == photo.current_path:
+            catalog.update_photos(connection, dict(zip([photo_id], records, strict=False)))
         remember_read(connection, parts.cache, items)

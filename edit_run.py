@@ -19,6 +19,7 @@ import write_journal
 from catalog import Photo
 from edit_recovery import EditParts, EditRecovery, bring_row
 from errors import (
+    EditOvertakenError,
     EditRefusedError,
     LibraryError,
     NotWritableError,
@@ -33,11 +34,13 @@ from file_operations import (
     Original,
     PictureReading,
     check_copy,
+    make_stamps,
     name_temporary,
     read_picture,
     refuse_unwritable,
     remove_file,
     stat_file,
+    sync_folder,
     write_bytes,
     write_tags,
 )
@@ -71,6 +74,7 @@ class EditRun:
         self._undoes: int | None = None
         self._reason: str | None = None
         self._written: list[int] = []
+        self._stamps_written: tuple[int, int, int] | None = None
         self._after_in_rows: tuple[int | None, str | None] | None = None
         self._path = parts.places.locate(Place.FILE, photo.current_path)
         self._reading = self._read()
@@ -115,8 +119,12 @@ class EditRun:
         return reading
 
     def _find_sidecar(self) -> Sidecar:
-        root = self._parts.places.root
-        file = find_file(root, self._photo.current_path)
+        try:
+            file = find_file(self._parts.places.root, self._photo.current_path)
+        except OSError as error:
+            raise EditRefusedError(
+                f"{self._photo.current_path} is not there now: {error.strerror or error}."
+            ) from error
         path = file.sidecar.path if file.sidecar else self._photo.current_path + SIDECAR_SUFFIX
         if file.sidecar is None:
             return Sidecar(Place.SIDECAR, path, None, None, {})
@@ -145,10 +153,7 @@ class EditRun:
             if self._rating is None and not self._file_says():
                 return
             raise NotWritableError(_say_why(self._photo, reading, exiftool))
-        try:
-            tags = exiftool.read_every_tag(self._path)
-        except PictureError as error:
-            raise NotWritableError(f"{self._photo.current_path}: {error.message}") from error
+        tags = self._read_every_tag(exiftool)
         changes = plan(tags, taken)
         if not changes:
             return
@@ -217,6 +222,7 @@ class EditRun:
         if changes and rating is not None:
             try:
                 store.folder.mkdir(parents=True, exist_ok=True)
+                sync_folder(str(store.folder.parent))
             except OSError as error:
                 raise EditRefusedError(
                     f"{self._reason} Nothing can be kept in {store.folder} either: "
@@ -287,20 +293,44 @@ class EditRun:
 
     def _take_back(self, entries: Sequence[Edit]) -> None:
         """Restore what stood before an edit, in each place that it wrote."""
+        if len(entries) > 1:
+            # One that was overtaken must stop all of them, before the first is written.
+            for entry in entries:
+                restore_tags(entry, self._read_tags_in(entry))
+        in_row = [entry for entry in entries if entry.place == Place.DATABASE]
+        now = self._photo.rating, self._photo.kept_in
+        if any((entry.after.rating, entry.after.kept_in) != now for entry in in_row):
+            raise EditOvertakenError(f"The rating of {self._photo.current_path} is another now.")
         for entry in reversed(entries):
             if entry.place == Place.FILE:
-                self._change_file(partial(_plan_to_restore, entry), may_lose_exif=entry.made_exif)
-            elif entry.place == Place.SIDECAR:
-                path = self._parts.places.locate(Place.SIDECAR, entry.path)
-                sidecar = read_sidecar(Place.SIDECAR, entry.path, path)
+                self._change_file(partial(_restore, entry), may_lose_exif=entry.made_exif)
+            elif entry.place != Place.DATABASE:
+                sidecar = self._read_sidecar_of(entry)
                 self._write_sidecar(sidecar, restore_tags(entry, sidecar.tags))
-            elif entry.place == Place.BESIDE:
-                store = self._parts.places.beside
-                found = read_sidecar(Place.BESIDE, entry.path, str(store.path(entry.path)))
-                self._write_sidecar(found, restore_tags(entry, found.tags))
         before = entries[0].before
-        if before.kept_in == Place.DATABASE:
+        if before.kept_in == Place.DATABASE or (in_row and before.kept_in is None):
             self._change_row(before.rating, before.kept_in)
+
+    def _read_sidecar_of(self, entry: Edit) -> Sidecar:
+        path = self._parts.places.locate(entry.place, entry.path)
+        return read_sidecar(entry.place, entry.path, path)
+
+    def _read_tags_in(self, entry: Edit) -> Mapping[str, TagValue]:
+        """What the file of an entry says now."""
+        if entry.place == Place.DATABASE:
+            return {}
+        if entry.place != Place.FILE:
+            return self._read_sidecar_of(entry).tags
+        exiftool = self._parts.exiftool()
+        if exiftool is None:
+            raise NotWritableError(_say_why(self._photo, self._reading, None))
+        return self._read_every_tag(exiftool)
+
+    def _read_every_tag(self, exiftool: ExifTool) -> Mapping[str, TagValue]:
+        try:
+            return exiftool.read_every_tag(self._path)
+        except PictureError as error:
+            raise NotWritableError(f"{self._photo.current_path}: {error.message}") from error
 
     # -- journal -------------------------------------------------------------------------------
 
@@ -344,12 +374,16 @@ class EditRun:
                 connection, replace(plan, content_hash_before=content_hash)
             )
 
+        temporary = self._parts.places.locate(plan.place, plan.temporary_path)
+
         def prepare(new_hash: str) -> None:
+            if plan.place == Place.FILE:
+                self._stamps_written = make_stamps(os.stat(temporary))[:3]
             with database.transaction() as connection:
                 write_journal.prepare(connection, entry_id, new_hash)
 
         try:
-            write(self._parts.places.locate(plan.place, plan.temporary_path), prepare)
+            write(temporary, prepare)
         except (LibraryError, OSError, sqlite3.Error):
             with database.reading() as connection:
                 entry = write_journal.get_edit(connection, entry_id)
@@ -386,14 +420,18 @@ class EditRun:
     def _keep_hashes(self, content_hash: str) -> None:
         """We know what we have just written: it need not be read again for its hashes."""
         path = self._photo.current_path
-        stat = stat_file(self._parts.places.root, path)
+        try:
+            stat = stat_file(self._parts.places.root, path)
+        except OSError:
+            return
+        # Another program may have been there since.
+        if self._stamps_written != (stat.inode, stat.size, stat.mtime_ns):
+            return
         hashes = Hashes(content_hash, self._photo.media_hash)
         self._parts.cache.put(path, stat.mtime_ns, stat.size, stat.ctime_ns, hashes, own_write=True)
 
 
-def _plan_to_restore(
-    entry: Edit, tags: Mapping[str, TagValue], _taken: Sequence[str]
-) -> Mapping[str, TagValue | None]:
+def _restore(entry: Edit, tags: Mapping[str, TagValue], _: object) -> Mapping[str, TagValue | None]:
     return restore_tags(entry, tags)
 
 

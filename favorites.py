@@ -7,7 +7,6 @@ on them.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -80,9 +79,13 @@ class Favorites:
         with self.database.reading() as connection:
             last = write_journal.find_last_edit(connection, photo.id)
         if last and last.after.rating == FAVORITE_RATING != last.before.rating:
-            # Where another program has set it since, its star is simply taken away.
-            with contextlib.suppress(EditOvertakenError):
+            try:
                 return self.undo(last.id, operation_id)
+            except EditOvertakenError:
+                # Another program has set it since: its star is simply taken away.
+                now = self.edits.look_again(photo.id)
+                if not now.favorited:
+                    return _describe(EditOutcome(now, None))
         return self.rate(photo.id, 0, operation_id)
 
     def _get(self, photo_id: int) -> Photo:
@@ -105,7 +108,7 @@ class Favorites:
                 return self._unstar(photo, context.operation_id)
             return self.rate(photo_id, rating, context.operation_id)
 
-        return self._do_many(context, photo_ids, rate_one)
+        return self._do_many(context, photo_ids, rate_one, repeatable=rating > 0)
 
     def keep_many(self, context: OperationContext) -> dict[str, Any]:
         """The deed of `keep_ratings`: into the files with what only the database knows."""
@@ -137,13 +140,16 @@ class Favorites:
         context: OperationContext,
         photo_ids: Sequence[int],
         deed: Callable[[int], RatedPhoto],
+        *,
+        repeatable: bool = False,
     ) -> dict[str, Any]:
         wanted = list(dict.fromkeys(photo_ids))
         with self.database.reading() as connection:
-            done_before = {
-                edit.photo_id
-                for edit in write_journal.list_edits_of_operation(connection, context.operation_id)
-            }
+            edits = write_journal.list_edits_of_operation(connection, context.operation_id)
+        if repeatable:
+            # The last one may have been interrupted between a sidecar and its photo.
+            edits = edits[:-1]
+        done_before = {edit.photo_id for edit in edits}
         checkpoint = context.checkpoint
         checkpoint.begin_phase("edit", len(wanted))
         errors: list[tuple[int, str]] = []

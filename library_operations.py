@@ -39,9 +39,9 @@ class LibraryOperations(LibraryParts):
             operation_state.pause_interrupted(connection)
             operation_state.cleanup_operations(connection)
         self.runner = OperationRunner(self.database)
-        edits = self.make_edits()
-        self.favorites = Favorites(self.database, edits)
-        self.conflicts = edits.finish_interrupted()
+        self._edits = self.make_edits()
+        self.favorites = Favorites(self.database, self._edits)
+        self.conflicts = self._edits.finish_interrupted()
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
         """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
@@ -115,12 +115,14 @@ class LibraryOperations(LibraryParts):
         accept_missing = bool(parameters.get("accept_missing", False))
 
         def update_index(context: OperationContext) -> dict[str, Any]:
+            self._edits.finish_interrupted()
             report = self.make_indexer().update(context, accept_missing=accept_missing)
             self._supersede(OperationType.UPDATE_INDEX)
             self._prepare_newest()
             return report.as_dict()
 
         def rebuild(context: OperationContext) -> dict[str, Any]:
+            self._edits.finish_interrupted()
             rebuilder = self.make_rebuilder()
             try:
                 report = rebuilder.rebuild(context, accept_missing=accept_missing)
