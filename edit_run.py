@@ -7,6 +7,7 @@ leaves the wish or the state before, and never a third thing.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -33,13 +34,12 @@ from file_operations import (
     KnownHashes,
     Original,
     PictureReading,
+    Replaced,
     check_copy,
-    make_stamps,
     name_temporary,
     read_picture,
     refuse_unwritable,
     remove_file,
-    stat_file,
     sync_folder,
     write_bytes,
     write_tags,
@@ -50,6 +50,8 @@ from metadata import TagValue, plan_rating_tags, read_rating
 from sidecar_file import Sidecar, read_sidecar, restore_tags
 from write_journal import Edit, EditState, Place, PlannedEdit, Values
 from xmp_editor import edit_xmp, is_bare
+
+log = logging.getLogger(__name__)
 
 _WHOLE_FILE: Final = "file:"  # the method of a `media_hash` where no picture was found
 
@@ -74,7 +76,7 @@ class EditRun:
         self._undoes: int | None = None
         self._reason: str | None = None
         self._written: list[int] = []
-        self._stamps_written: tuple[int, int, int] | None = None
+        self._replaced: Replaced | None = None
         self._after_in_rows: tuple[int | None, str | None] | None = None
         self._path = parts.places.locate(Place.FILE, photo.current_path)
         self._reading = self._read()
@@ -172,7 +174,7 @@ class EditRun:
         )
 
         def write(temporary: str, before_replace: BeforeReplace) -> None:
-            write_tags(
+            self._replaced = write_tags(
                 original,
                 changes,
                 temporary,
@@ -377,21 +379,26 @@ class EditRun:
         temporary = self._parts.places.locate(plan.place, plan.temporary_path)
 
         def prepare(new_hash: str) -> None:
-            if plan.place == Place.FILE:
-                self._stamps_written = make_stamps(os.stat(temporary))[:3]
             with database.transaction() as connection:
                 write_journal.prepare(connection, entry_id, new_hash)
 
         try:
             write(temporary, prepare)
         except (LibraryError, OSError, sqlite3.Error):
-            with database.reading() as connection:
-                entry = write_journal.get_edit(connection, entry_id)
             # The rename may have been done before the disk complained.
-            if self._recovery.settle(entry) != EditState.DONE:
+            if not self._was_done(entry_id):
                 raise
         self._written.append(entry_id)
         self.edit_id = self.edit_id or entry_id
+
+    def _was_done(self, entry_id: int) -> bool:
+        try:
+            with self._parts.database.reading() as connection:
+                entry = write_journal.get_edit(connection, entry_id)
+            return self._recovery.settle(entry) == EditState.DONE
+        except (LibraryError, OSError, sqlite3.Error) as error:
+            log.warning("An edit of %r is left for later: %s", self._photo.current_path, error)
+            return False
 
     def finish(self) -> None:
         """End the entries, and bring the rows of this picture to what the files say now."""
@@ -402,9 +409,8 @@ class EditRun:
             entries = [write_journal.get_edit(connection, key) for key in self._written]
             copies = rating_rows.list_with_picture(connection, photo.media_hash)
         beside = any(entry.place == Place.BESIDE for entry in entries)
-        for entry in entries:
-            if entry.place == Place.FILE and entry.content_hash_after:
-                self._keep_hashes(entry.content_hash_after)
+        if self._replaced:
+            self._keep_hashes(self._replaced)
 
         def end(connection: sqlite3.Connection) -> None:
             for key in self._written:
@@ -417,18 +423,12 @@ class EditRun:
             if other != photo.id:
                 bring_row(parts, other)
 
-    def _keep_hashes(self, content_hash: str) -> None:
+    def _keep_hashes(self, replaced: Replaced) -> None:
         """We know what we have just written: it need not be read again for its hashes."""
+        _, size, mtime_ns, ctime_ns = replaced.stamps
+        hashes = Hashes(replaced.content_hash, self._photo.media_hash)
         path = self._photo.current_path
-        try:
-            stat = stat_file(self._parts.places.root, path)
-        except OSError:
-            return
-        # Another program may have been there since.
-        if self._stamps_written != (stat.inode, stat.size, stat.mtime_ns):
-            return
-        hashes = Hashes(content_hash, self._photo.media_hash)
-        self._parts.cache.put(path, stat.mtime_ns, stat.size, stat.ctime_ns, hashes, own_write=True)
+        self._parts.cache.put(path, mtime_ns, size, ctime_ns, hashes, own_write=True)
 
 
 def _restore(entry: Edit, tags: Mapping[str, TagValue], _: object) -> Mapping[str, TagValue | None]:

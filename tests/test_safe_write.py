@@ -84,7 +84,7 @@ def write(
         check_copy=check,
         before_replace=before_replace,
         may_lose_exif=may_lose_exif,
-    )
+    ).content_hash
 
 
 def assert_refused(path: Path, exiftool: ExifTool, error: type[LibraryError], **how: object) -> str:
