@@ -137,6 +137,15 @@ def test_an_exif_block_goes_only_with_the_tag_that_it_came_with(
     assert photo.read_bytes() == before
 
 
+def test_an_exif_block_that_held_a_rating_alone_may_go_with_it(
+    tmp_path: Path, exiftool: ExifTool
+) -> None:
+    photo = make_jpeg(tmp_path / "a.jpg", 1, rating=4)
+    write(photo, exiftool, changes={"IFD0:Rating": None})
+    (tags,) = read_tags(photo)
+    assert not [name for name in tags if name.startswith("IFD0:")]
+
+
 def test_the_program_that_wrote_the_xmp_before_keeps_its_name(
     photo: Path, exiftool: ExifTool
 ) -> None:
