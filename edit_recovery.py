@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -131,14 +131,21 @@ def bring_row(
     parts: EditParts,
     photo_id: int,
     end: Callable[[sqlite3.Connection], None] = lambda _: None,
+    own: tuple[int, int, int] | None = None,
 ) -> None:
-    """Bring a row to what its files say now, in one transaction with `end`."""
+    """Bring a row to what its files say now, in one transaction with `end`.
+
+    own: the stamps of the photo as this app has just put it in place (`FileIndexer.own`).
+    """
     with parts.database.reading() as connection:
         photo = catalog.get_photo(connection, photo_id)
     items: list[IndexedFile] = []
     try:
         file = find_file(parts.places.root, photo.current_path)
-        items = list(parts.indexer().index_files([file]))
+        indexer = parts.indexer()
+        if own:
+            indexer = replace(indexer, own={photo.current_path: own})
+        items = list(indexer.index_files([file]))
     except OSError as error:
         log.warning("%r was not read again after its edit: %s", photo.current_path, error)
     records = [item.record for item in items if item.record]

@@ -418,7 +418,7 @@ class EditRun:
             if self._after_in_rows is not None:
                 rating_rows.set_rating(connection, photo.id, *self._after_in_rows)
 
-        bring_row(parts, photo.id, end)
+        bring_row(parts, photo.id, end, self._replaced.stamps[1:] if self._replaced else None)
         for other in copies if beside else ():
             if other != photo.id:
                 bring_row(parts, other)

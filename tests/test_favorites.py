@@ -11,6 +11,7 @@ from edit_box import EditBox, needs_exiftool, opened_box, read_tags
 from pictures import make_jpeg
 from PIL import Image
 
+import catalog
 import favorites
 from errors import EditOvertakenError, EditRefusedError
 from verification import Verdict, Verifier
@@ -250,7 +251,7 @@ def test_ratings_of_the_database_are_kept_in_the_files_at_last(box: EditBox) -> 
 
 def verdicts(box: EditBox) -> dict[str, Verdict]:
     with box.library.database.reading() as connection:
-        rows = list(favorites.catalog.list_known_files(connection))
+        rows = list(catalog.list_known_files(connection))
     verifier = Verifier(box.root, box.library.database, box.library.pool, box.library.markers)
     answers = list(verifier._read([row.id for row in rows], lambda: None))
     return {finding.path: finding.kind for finding in verifier._judge(answers)}
