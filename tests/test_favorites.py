@@ -13,12 +13,19 @@ from PIL import Image
 
 import catalog
 import favorites
-from errors import EditOvertakenError, EditRefusedError
+from errors import DiskFullError, EditOvertakenError, EditRefusedError
 from verification import Verdict, Verifier
 
 pytestmark = needs_exiftool
 
 RATED, PLAIN, SIDECAR, OLD = "rated.jpg", "plain.jpg", "odd.bmp", "old.bmp"
+
+
+SAYS_ONE = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+    'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="1"/></rdf:RDF></x:xmpmeta>'
+)
 
 
 @pytest.fixture
@@ -165,11 +172,7 @@ def test_un_starring_what_another_program_has_rated_since_takes_nothing(box: Edi
 
 def test_an_edit_of_two_files_is_taken_back_whole_or_not_at_all(root: Path) -> None:
     sidecar = root / f"{PLAIN}.xmp"
-    sidecar.write_text(
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
-        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
-        'xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="1"/></rdf:RDF></x:xmpmeta>'
-    )
+    sidecar.write_text(SAYS_ONE)
     with opened_box(root, workers=1) as box:
         star = rate(box, PLAIN, 5)
         text = sidecar.read_text()
@@ -183,6 +186,26 @@ def test_an_edit_of_two_files_is_taken_back_whole_or_not_at_all(root: Path) -> N
         assert box.library.undo_edit(star).rating == 1
         assert 'Rating="1"' in sidecar.read_text()
         assert "XMP-xmp:Rating" not in read_tags(root / PLAIN)[0]
+
+
+def test_a_resumed_operation_brings_the_file_in_step_with_the_sidecar_it_wrote_before(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / f"{PLAIN}.xmp").write_text(SAYS_ONE)
+    with opened_box(root, workers=1) as box:
+        photo_id = box.photo(PLAIN).id
+
+        def fail(*_: Any, **__: Any) -> None:
+            raise DiskFullError("There is no room.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("edit_run.write_tags", fail)
+            stopped = box.library.runner.wait(box.library.start_rating([photo_id], 5))
+        assert stopped.status == "paused"
+        assert kept(box, PLAIN) == (5, "sidecar")
+        box.library.resume_operation(stopped.operation_id)
+        assert box.library.runner.wait(stopped.operation_id).status == "completed"
+        assert read_tags(root / PLAIN)[0]["XMP-xmp:Rating"] == 5
 
 
 # -- ratings of the database -------------------------------------------------------------------
