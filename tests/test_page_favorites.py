@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,6 +20,8 @@ from rows import make_record
 import catalog
 from app import create_app
 from library import Library, open_library
+from operation_runner import Deed, OperationContext
+from operation_state import OperationType
 from settings import load_settings
 
 pytestmark = pytest.mark.browser
@@ -213,7 +216,7 @@ def test_a_star_that_cannot_be_written_goes_back_and_says_why(window: Window, si
     page = window.page
     page.goto(site.url)
     held: list[Route] = []
-    page.route("**/favorite", held.append)
+    page.route("**/favorite", lambda route: held.append(route))
     link_of(page, 0).focus()
     page.keyboard.press("f")
     expect_pressed(star_of(page, 0), True)  # it answers at once
@@ -509,17 +512,22 @@ def test_what_could_not_be_written_is_named_and_can_be_chosen_again(
     assert page.locator(".cell.selected a").get_attribute("data-photo") == str(id_of(page, 1))
 
 
-def test_long_work_shows_its_bar_and_ends_in_one_sentence(window: Window, site: Site) -> None:
+def test_long_work_shows_its_bar_and_ends_in_one_sentence(
+    window: Window, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    start = site.library.runner.start
+
+    def start_held(operation_type: OperationType, deed: Deed, *more: Any) -> str:
+        def wait_first(context: OperationContext) -> dict[str, Any]:
+            held.wait(5)
+            return deed(context)
+
+        return start(operation_type, wait_first, *more)
+
+    monkeypatch.setattr(site.library.runner, "start", start_held)
     page = window.page
     page.goto(site.url)
-    held = threading.Event()
-    real = site.library.photo_file
-
-    def slow(photo: catalog.Photo) -> Path:
-        held.wait(3)
-        return real(photo)
-
-    site.library.photo_file = slow  # type: ignore[method-assign]
     link_of(page, 0).focus()
     page.keyboard.press("x")
     page.keyboard.press("f")
