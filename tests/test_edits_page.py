@@ -72,6 +72,19 @@ def test_where_a_rating_is_kept_is_said_unless_it_is_the_file(library: Library) 
     assert "No rating → 1 star, kept in the sidecar" in page
 
 
+def test_a_rating_that_was_in_the_database_only_says_where_it_is_now(library: Library) -> None:
+    kept = Edit(3, "a.jpg", before=Values(4, "database"), after=Values(4, "file"))
+    assert "4 stars, now kept in the file" in render(library, kept)
+
+
+def test_photos_that_got_different_ratings_are_said_to_be_changed(library: Library) -> None:
+    undone = [
+        Edit(number, f"{number}.jpg", after=Values(rating), operation_id="op-2")
+        for number, rating in enumerate((None, 4))
+    ]
+    assert "2 photos changed" in render(library, *undone)
+
+
 def test_many_photos_of_one_deed_are_one_entry_with_one_undo(library: Library) -> None:
     many = [Edit(number, f"{number}.jpg", operation_id="op-1") for number in range(3)]
     page = render(library, Edit(9, "z.jpg"), *many, Edit(4, "y.jpg"))
