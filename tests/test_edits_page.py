@@ -54,7 +54,7 @@ def render(library: Library, *edits: Edit) -> str:
 
 def test_a_change_says_from_what_to_what_and_can_be_undone(library: Library) -> None:
     page = render(library, Edit(3, "2022/<b>.jpg", before=Values(4, "file")))
-    assert 'href="/photo/7"><b>.jpg</a>' in page
+    assert 'href="/photo/7" title="2022/<b>.jpg"><b>.jpg</a>' in page
     assert "4 stars → Favorite ·" in page
     assert "March 1" in page
     assert 'action="/edits/3/undo"' in page
@@ -102,4 +102,4 @@ def test_what_cannot_be_undone_has_no_button(library: Library) -> None:
 
 
 def test_without_changes_the_page_says_what_will_stand_there(library: Library) -> None:
-    assert "Nothing was changed yet." in render(library)
+    assert "There were none yet." in render(library)

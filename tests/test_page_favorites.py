@@ -507,7 +507,7 @@ def test_what_could_not_be_written_is_named_and_can_be_chosen_again(
     failed = toast(page, "1 photo could not be changed")
     failed.locator("summary").click()
     expect(failed.locator("li")).to_contain_text("058.jpg")
-    failed.get_by_role("button", name="Select them").click()
+    failed.get_by_role("button", name="Select it").click()
     expect(page.locator("[data-selection-count]")).to_have_text("1 selected")
     assert page.locator(".cell.selected a").get_attribute("data-photo") == str(id_of(page, 1))
 
