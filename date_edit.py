@@ -103,7 +103,7 @@ class DateEdits:
             new = NewDate(LocalDate(text, offset), keeps_fraction=keeps)
             return self.set_date(photo_id, new, context.operation_id).edit_id is not None
 
-        return edit_many(self.database, context, photo_ids, edit)
+        return edit_many(self.database, context, photo_ids, edit, repeatable=True)
 
     def _get(self, photo_id: int) -> Photo:
         with self.database.reading() as connection:

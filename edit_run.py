@@ -7,6 +7,7 @@ leaves the wish or the state before, and never a third thing.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +20,11 @@ import write_journal
 from catalog import Photo
 from edit_recovery import EditParts, EditRecovery, bring_row
 from edit_wishes import Changes, Tags, Wish
+from edit_writes import EditWrites
 from errors import (
+    EditOvertakenError,
     EditRefusedError,
     FileProblem,
-    LibraryError,
     NotWritableError,
     PictureError,
 )
@@ -36,14 +38,14 @@ from file_operations import (
     KnownHashes,
     Original,
     PictureReading,
+    Replaced,
     check_copy,
     extract_metadata_batch,
     list_missing_blocks,
-    name_temporary,
     read_picture,
     refuse_unwritable,
     remove_file,
-    stat_file,
+    sync_folder,
     write_bytes,
     write_tags,
 )
@@ -51,8 +53,10 @@ from hash_cache import Hashes
 from media_types import NEWEST_EXIFTOOL, rating_tags_of
 from metadata import TagValue
 from sidecar_file import Sidecar, read_sidecar, restore_tags
-from write_journal import Edit, EditKind, EditState, Place, PlannedEdit, Values
+from write_journal import Edit, EditKind, EditState, Place
 from xmp_editor import edit_xmp, is_bare
+
+log = logging.getLogger(__name__)
 
 _WHOLE_FILE: Final = "file:"  # the method of a `media_hash` where no picture was found
 
@@ -68,46 +72,46 @@ class EditRun:
         wish: Wish,
         operation_id: str | None,
     ) -> None:
-        self.edit_id: int | None = None
         self._parts = parts
-        self._recovery = recovery
         self._photo = photo
         self._wish = wish
-        self._operation_id = operation_id
-        self._undoes: int | None = None
+        self._writes = EditWrites(parts, recovery, photo, wish, operation_id)
         self._taken_back = False
-        self._reason: str | None = None
-        self._written: list[int] = []
-        self._after_in_rows: tuple[int | None, str | None] | None = None
+        self._replaced: Replaced | None = None
         self._path = parts.places.locate(Place.FILE, photo.current_path)
         self._reading = self._read()
         self._sidecar = self._find_sidecar()
+
+    @property
+    def edit_id(self) -> int | None:
+        """The entry of this edit in the journal, None while nothing had to be written."""
+        return self._writes.edit_id
 
     def perform(self, taken_back: Sequence[Edit], *, is_undo: bool) -> None:
         """Write whatever has to be written; `taken_back`: the entries of an edit to restore."""
         self._taken_back = bool(taken_back)
         if taken_back:
-            self._undoes = taken_back[0].id if is_undo else None
+            self._writes.undoes = taken_back[0].id if is_undo else None
             try:
                 self._take_back(taken_back)
                 return
             except NotWritableError as error:
                 if self._wish.kind == EditKind.DATE:
                     raise  # what else dated the photo cannot be told from here
-                self._reason = error.message
+                self._writes.reason = error.message
                 self._taken_back = False
         try:
             if self._wish.is_said_by(self._sidecar.tags):
                 self._change_sidecar(hides=False)
             self._change_file(self._wish.plan_file)
         except NotWritableError as error:
-            self._reason = error.message
+            self._writes.reason = error.message
             self._keep_elsewhere()
         else:
             self._leave_beside()
         rated = self._wish.kind == EditKind.RATING
         if rated and self._photo.kept_in == Place.DATABASE and self._wish.rating is None:
-            self._change_row(None, None)
+            self._writes.change_row(None, None)
 
     # -- what the photo says now ---------------------------------------------------------------
 
@@ -127,8 +131,12 @@ class EditRun:
         return reading
 
     def _find_sidecar(self) -> Sidecar:
-        root = self._parts.places.root
-        file = find_file(root, self._photo.current_path)
+        try:
+            file = find_file(self._parts.places.root, self._photo.current_path)
+        except OSError as error:
+            raise EditRefusedError(
+                f"{self._photo.current_path} is not there now: {error.strerror or error}."
+            ) from error
         path = file.sidecar.path if file.sidecar else self._photo.current_path + SIDECAR_SUFFIX
         if file.sidecar is None:
             return Sidecar(Place.SIDECAR, path, None, None, {})
@@ -152,10 +160,7 @@ class EditRun:
             if self._wish.is_met_without_file(self._photo, reading):
                 return
             raise NotWritableError(_say_why(self._photo, reading, exiftool))
-        try:
-            tags = exiftool.read_every_tag(self._path)
-        except PictureError as error:
-            raise NotWritableError(f"{self._photo.current_path}: {error.message}") from error
+        tags = self._read_every_tag(exiftool)
         changes = plan(tags, reading.file_type, version)
         if not changes:
             return
@@ -174,7 +179,7 @@ class EditRun:
         )
 
         def write(temporary: str, before_replace: BeforeReplace) -> None:
-            write_tags(
+            self._replaced = write_tags(
                 original,
                 changes,
                 temporary,
@@ -184,8 +189,8 @@ class EditRun:
                 may_lose=may_lose,
             )
 
-        planned = self._make_plan(Place.FILE, self._photo.current_path, tags, changes)
-        self._write(
+        planned = self._writes.plan(Place.FILE, self._photo.current_path, tags, changes)
+        self._writes.write(
             replace(planned, made_blocks=list_missing_blocks(tags)),
             content_hash=original.content_hash,
             write=write,
@@ -216,7 +221,7 @@ class EditRun:
         try:
             self._change_sidecar(hides=hides)
         except NotWritableError as error:
-            self._reason = f"{self._reason} {error.message}"
+            self._writes.reason = f"{self._writes.reason} {error.message}"
             said = self._wish.is_said_by(self._sidecar.tags)
             beside = self._read_beside()
             changes = self._wish.plan_sidecar(beside.tags, hides or said)
@@ -246,9 +251,10 @@ class EditRun:
         folder = self._parts.places.beside.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(str(folder.parent))
         except OSError as error:
             raise EditRefusedError(
-                f"{self._reason} Nothing can be kept in {folder} either: {error.strerror}."
+                f"{self._writes.reason} Nothing can be kept in {folder} either: {error.strerror}."
             ) from error
 
     def _write_sidecar(self, sidecar: Sidecar, changes: Mapping[str, TagValue | None]) -> None:
@@ -276,13 +282,13 @@ class EditRun:
                     path, data, temporary, stamps=sidecar.stamps, before_replace=before_replace
                 )
 
-        plan = self._make_plan(sidecar.place, sidecar.path, sidecar.tags, changes)
+        plan = self._writes.plan(sidecar.place, sidecar.path, sidecar.tags, changes)
         plan = replace(
             plan,
             before=replace(plan.before, exists=sidecar.stamps is not None),
             after=replace(plan.after, exists=not removed),
         )
-        self._write(plan, content_hash=sidecar.content_hash, write=write)
+        self._writes.write(plan, content_hash=sidecar.content_hash, write=write)
 
     def _is_ours(self, sidecar: Sidecar) -> bool:
         if sidecar.place == Place.BESIDE:
@@ -290,135 +296,81 @@ class EditRun:
         with self._parts.database.reading() as connection:
             return write_journal.has_made(connection, sidecar.path)
 
-    def _change_row(self, rating: int | None, kept_in: str | None) -> None:
-        """A rating that the database alone holds."""
-        photo = self._photo
-        plan = PlannedEdit(
-            photo_id=photo.id,
-            path=photo.current_path,
-            place=Place.DATABASE,
-            before=Values(photo.rating, photo.kept_in, {}),
-            after=Values(rating, kept_in, {}),
-            operation_id=self._operation_id,
-            main_id=self.edit_id,
-            undoes=self._undoes if self.edit_id is None else None,
-        )
-        with self._parts.database.transaction() as connection:
-            entry_id = write_journal.plan(connection, plan)
-            write_journal.finish(connection, entry_id, EditState.DONE)
-            rating_rows.set_rating(connection, photo.id, rating, kept_in)
-        self.edit_id = self.edit_id or entry_id
-        self._after_in_rows = (rating, kept_in)
-
     # -- taking back ---------------------------------------------------------------------------
 
     def _take_back(self, entries: Sequence[Edit]) -> None:
         """Restore what stood before an edit, in each place that it wrote."""
+        if len(entries) > 1:
+            # One that was overtaken must stop all of them, before the first is written.
+            for entry in entries:
+                restore_tags(entry, self._read_tags_in(entry))
+        in_row = [entry for entry in entries if entry.place == Place.DATABASE]
+        now = self._photo.rating, self._photo.kept_in
+        if any((entry.after.rating, entry.after.kept_in) != now for entry in in_row):
+            raise EditOvertakenError(f"The rating of {self._photo.current_path} is another now.")
         for entry in reversed(entries):
             if entry.place == Place.FILE:
                 self._change_file(partial(_plan_to_restore, entry), may_lose=entry.made_blocks)
-            elif entry.place == Place.SIDECAR:
-                path = self._parts.places.locate(Place.SIDECAR, entry.path)
-                sidecar = read_sidecar(Place.SIDECAR, entry.path, path)
+            elif entry.place != Place.DATABASE:
+                sidecar = self._read_sidecar_of(entry)
                 self._write_sidecar(sidecar, restore_tags(entry, sidecar.tags))
-            elif entry.place == Place.BESIDE:
-                store = self._parts.places.beside
-                found = read_sidecar(Place.BESIDE, entry.path, str(store.path(entry.path)))
-                self._write_sidecar(found, restore_tags(entry, found.tags))
         before = entries[0].before
-        if before.kept_in == Place.DATABASE and self._wish.kind == EditKind.RATING:
-            self._change_row(before.rating, before.kept_in)
+        in_database = before.kept_in == Place.DATABASE or (in_row and before.kept_in is None)
+        if in_database and self._wish.kind == EditKind.RATING:
+            self._writes.change_row(before.rating, before.kept_in)
 
-    # -- journal -------------------------------------------------------------------------------
+    def _read_sidecar_of(self, entry: Edit) -> Sidecar:
+        path = self._parts.places.locate(entry.place, entry.path)
+        return read_sidecar(entry.place, entry.path, path)
 
-    def _make_plan(
-        self,
-        place: Place,
-        path: str,
-        tags: Mapping[str, TagValue],
-        changes: Mapping[str, TagValue | None],
-    ) -> PlannedEdit:
-        photo = self._photo
-        absolute = self._parts.places.locate(place, path)
-        folder = path.rpartition("/")[0]
-        temporary = os.path.basename(name_temporary(absolute))
-        told = {tag: tags.get(tag) for tag in changes}
-        rating, kept_in, date_taken = self._wish.row_after(photo, place)
-        return PlannedEdit(
-            photo_id=photo.id,
-            path=path,
-            place=place,
-            before=Values(photo.rating, photo.kept_in, told, date_taken=photo.date_taken),
-            after=Values(rating, kept_in, dict(changes), date_taken=date_taken),
-            temporary_path=f"{folder}/{temporary}" if folder else temporary,
-            media_hash=photo.media_hash,
-            operation_id=self._operation_id,
-            main_id=self.edit_id,
-            undoes=self._undoes if self.edit_id is None else None,
-            reason=self._reason,
-            kind=self._wish.kind,
-        )
+    def _read_tags_in(self, entry: Edit) -> Mapping[str, TagValue]:
+        """What the file of an entry says now."""
+        if entry.place == Place.DATABASE:
+            return {}
+        if entry.place != Place.FILE:
+            return self._read_sidecar_of(entry).tags
+        exiftool = self._parts.exiftool()
+        if exiftool is None:
+            raise NotWritableError(_say_why(self._photo, self._reading, None))
+        return self._read_every_tag(exiftool)
 
-    def _write(
-        self,
-        plan: PlannedEdit,
-        *,
-        content_hash: str | None,
-        write: Callable[[str, BeforeReplace], None],
-    ) -> None:
-        """Plan, write, and leave it prepared: it ends together with the row."""
-        database = self._parts.database
-        assert plan.temporary_path is not None
-        with database.transaction() as connection:
-            entry_id = write_journal.plan(
-                connection, replace(plan, content_hash_before=content_hash)
-            )
-
-        def prepare(new_hash: str) -> None:
-            with database.transaction() as connection:
-                write_journal.prepare(connection, entry_id, new_hash)
-
+    def _read_every_tag(self, exiftool: ExifTool) -> Mapping[str, TagValue]:
         try:
-            write(self._parts.places.locate(plan.place, plan.temporary_path), prepare)
-        except (LibraryError, OSError, sqlite3.Error):
-            with database.reading() as connection:
-                entry = write_journal.get_edit(connection, entry_id)
-            # The rename may have been done before the disk complained.
-            if self._recovery.settle(entry) != EditState.DONE:
-                raise
-        self._written.append(entry_id)
-        self.edit_id = self.edit_id or entry_id
+            return exiftool.read_every_tag(self._path)
+        except PictureError as error:
+            raise NotWritableError(f"{self._photo.current_path}: {error.message}") from error
+
+    # -- the end -------------------------------------------------------------------------------
 
     def finish(self) -> None:
         """End the entries, and bring the rows of this picture to what the files say now."""
-        if not self._written and self._after_in_rows is None:
+        if not self._writes.written and self._writes.row_values is None:
             return
         parts, photo = self._parts, self._photo
         with parts.database.reading() as connection:
-            entries = [write_journal.get_edit(connection, key) for key in self._written]
+            entries = [write_journal.get_edit(connection, key) for key in self._writes.written]
             copies = rating_rows.list_with_picture(connection, photo.media_hash)
         beside = any(entry.place == Place.BESIDE for entry in entries)
-        for entry in entries:
-            if entry.place == Place.FILE and entry.content_hash_after:
-                self._keep_hashes(entry.content_hash_after)
+        if self._replaced:
+            self._keep_hashes(self._replaced)
 
         def end(connection: sqlite3.Connection) -> None:
-            for key in self._written:
+            for key in self._writes.written:
                 write_journal.finish(connection, key, EditState.DONE)
-            if self._after_in_rows is not None:
-                rating_rows.set_rating(connection, photo.id, *self._after_in_rows)
+            if self._writes.row_values is not None:
+                rating_rows.set_rating(connection, photo.id, *self._writes.row_values)
 
-        bring_row(parts, photo.id, end)
+        bring_row(parts, photo.id, end, self._replaced.stamps[1:] if self._replaced else None)
         for other in copies if beside else ():
             if other != photo.id:
                 bring_row(parts, other)
 
-    def _keep_hashes(self, content_hash: str) -> None:
+    def _keep_hashes(self, replaced: Replaced) -> None:
         """We know what we have just written: it need not be read again for its hashes."""
+        _, size, mtime_ns, ctime_ns = replaced.stamps
+        hashes = Hashes(replaced.content_hash, self._photo.media_hash)
         path = self._photo.current_path
-        stat = stat_file(self._parts.places.root, path)
-        hashes = Hashes(content_hash, self._photo.media_hash)
-        self._parts.cache.put(path, stat.mtime_ns, stat.size, stat.ctime_ns, hashes, own_write=True)
+        self._parts.cache.put(path, mtime_ns, size, ctime_ns, hashes, own_write=True)
 
 
 def _plan_to_restore(entry: Edit, tags: Tags, _file_type: str, _exiftool: object) -> Changes:

@@ -6,7 +6,6 @@ star.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -70,16 +69,19 @@ class Favorites:
         with self.database.reading() as connection:
             last = write_journal.find_last_edit(connection, photo.id)
         if last and last.after.rating == FAVORITE_RATING != last.before.rating:
-            # Where another program has set it since, its star is simply taken away.
-            with contextlib.suppress(EditOvertakenError):
-                return describe_outcome(
-                    self.edits.write(
-                        photo.id,
-                        RatingWish(last.before.rating),
-                        takes_back=last,
-                        operation_id=operation_id,
-                    )
+            try:
+                outcome = self.edits.write(
+                    photo.id,
+                    RatingWish(last.before.rating),
+                    takes_back=last,
+                    operation_id=operation_id,
                 )
+                return describe_outcome(outcome)
+            except EditOvertakenError:
+                # Another program has set it since: its star is simply taken away.
+                now = self.edits.look_again(photo.id)
+                if not now.favorited:
+                    return describe_outcome(EditOutcome(now, None))
         return self.rate(photo.id, 0, operation_id)
 
     def _get(self, photo_id: int) -> Photo:
@@ -102,7 +104,7 @@ class Favorites:
                 return self._unstar(photo, context.operation_id).edit_id is not None
             return self.rate(photo_id, rating, context.operation_id).edit_id is not None
 
-        return edit_many(self.database, context, photo_ids, rate_one)
+        return edit_many(self.database, context, photo_ids, rate_one, repeatable=rating > 0)
 
     def keep_many(self, context: OperationContext) -> dict[str, Any]:
         """The deed of `keep_ratings`: into the files with what only the database knows."""
@@ -113,7 +115,7 @@ class Favorites:
             rated = self.rate(photo_id, ratings[photo_id], context.operation_id)
             return rated.edit_id is not None
 
-        return edit_many(self.database, context, list(ratings), keep)
+        return edit_many(self.database, context, list(ratings), keep, repeatable=True)
 
 
 def describe_outcome(outcome: EditOutcome) -> RatedPhoto:

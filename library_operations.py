@@ -42,11 +42,11 @@ class LibraryOperations(LibraryParts):
             operation_state.pause_interrupted(connection)
             operation_state.cleanup_operations(connection)
         self.runner = OperationRunner(self.database)
-        edits = self.make_edits()
-        self.favorites = Favorites(self.database, edits)
-        self.dates = DateEdits(self.database, edits, settings.time_zone)
-        self.edit_undo = EditUndo(self.database, edits, settings.time_zone)
-        self.conflicts = edits.finish_interrupted()
+        self._edits = self.make_edits()
+        self.favorites = Favorites(self.database, self._edits)
+        self.dates = DateEdits(self.database, self._edits, settings.time_zone)
+        self.edit_undo = EditUndo(self.database, self._edits, settings.time_zone)
+        self.conflicts = self._edits.finish_interrupted()
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
         """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
@@ -137,12 +137,14 @@ class LibraryOperations(LibraryParts):
         accept_missing = bool(parameters.get("accept_missing", False))
 
         def update_index(context: OperationContext) -> dict[str, Any]:
+            self._edits.finish_interrupted()
             report = self.make_indexer().update(context, accept_missing=accept_missing)
             self._supersede(OperationType.UPDATE_INDEX)
             self._prepare_newest()
             return report.as_dict()
 
         def rebuild(context: OperationContext) -> dict[str, Any]:
+            self._edits.finish_interrupted()
             rebuilder = self.make_rebuilder()
             try:
                 report = rebuilder.rebuild(context, accept_missing=accept_missing)

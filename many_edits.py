@@ -18,24 +18,30 @@ def edit_many(
     context: OperationContext,
     photo_ids: Sequence[int],
     edit: Callable[[int], bool],
+    *,
+    repeatable: bool = False,
 ) -> dict[str, Any]:
     """`edit` each of these photos, once; the report. It says whether anything was written.
 
     Trouble with one photo is in the report; what an operation that was interrupted has done
-    already, by its journal, is left as it is. Raises where the disk is full, or worse.
+    already, by its journal, is left as it is. repeatable: an edit that is done twice does no
+    harm. Raises where the disk is full, or worse.
     """
     wanted = list(dict.fromkeys(photo_ids))
     with database.reading() as connection:
-        done_before = {
-            done.photo_id
-            for done in write_journal.list_edits_of_operation(connection, context.operation_id)
-        }
+        journal = write_journal.list_edits_of_operation(connection, context.operation_id)
+    changed = len({entry.photo_id for entry in journal}.intersection(wanted))
+    if repeatable and journal and journal[-1].photo_id in wanted:
+        # It may have been interrupted between a sidecar and its photo.
+        changed -= 1
+        last = journal[-1].photo_id
+        journal = [entry for entry in journal if entry.photo_id != last]
+    done_before = {entry.photo_id for entry in journal}
     checkpoint = context.checkpoint
     checkpoint.begin_phase("edit", len(wanted))
     started = time.monotonic()
     errors: list[tuple[int, str]] = []
     problems: list[FileProblem] = []
-    changed = len(done_before.intersection(wanted))
     for number, photo_id in enumerate(wanted):
         context.report_progress(phase="edit", done=number, total=len(wanted))
         context.check()

@@ -79,6 +79,14 @@ class CopyReport:
     content_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What took an original's place; `stamps` as they were right then."""
+
+    content_hash: str
+    stamps: Stamps
+
+
 CheckCopy: TypeAlias = Callable[[str, str, str], CopyReport]
 BeforeReplace: TypeAlias = Callable[[str], None]
 """Called with the `content_hash` of what is about to take the original's place."""
@@ -126,8 +134,8 @@ def write_tags(
     check_copy: CheckCopy,
     before_replace: BeforeReplace,
     may_lose: Collection[str] = (),
-) -> str:
-    """Bring these tags into the file of `original`; the new `content_hash`.
+) -> Replaced:
+    """Bring these tags into the file of `original`.
 
     changes: `Group:Tag` -> value, None to take it out. temporary: a free name beside it.
     before_replace: the last step before the rename; what it raises ends the write.
@@ -138,7 +146,8 @@ def write_tags(
     path = original.path
     refuse_unwritable(path)
     _refuse_full_disk(path, original.stamps[1])
-    with _removed_on_failure(temporary), _explained(path):
+    changed = _blamed_on_change(path, original.stamps)
+    with _removed_on_failure(temporary), changed, _explained(path):
         try:
             kept = _keep_toolkit(original, changes)
             exiftool.write_copy(path, temporary, {**kept, **changes})
@@ -156,8 +165,9 @@ def write_tags(
         report = check_copy(path, temporary, original.file_type)
         if not report.same_picture:
             raise NotWritableError(f"{path}: ExifTool's copy does not hold the same picture.")
-        _put_in_place(temporary, path, original.stamps, report.content_hash, before_replace)
-    return report.content_hash
+        hashed = report.content_hash
+        stamps = _put_in_place(temporary, path, original.stamps, hashed, before_replace)
+    return Replaced(hashed, stamps)
 
 
 def write_bytes(
@@ -210,8 +220,10 @@ def check_copy(original: str, copy: str, file_type: str) -> CopyReport:
 
 def remove_temporary(temporary: str) -> None:
     """Remove a copy that never took its place; one that is not there needs nothing."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
+    # A read-only disk refuses to remove even what is not there.
+    if os.path.lexists(temporary):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 def sync_folder(folder: str) -> None:
@@ -285,8 +297,8 @@ def _put_in_place(
     stamps: Stamps | None,
     content_hash: str,
     before_replace: BeforeReplace,
-) -> None:
-    """Give `temporary` the attributes of what lies at `path`, and its name."""
+) -> Stamps:
+    """Give `temporary` the attributes of what lies at `path`, and its name; its stamps there."""
     if stamps is not None:
         _copy_attributes(path, temporary)
     with _open_regular(temporary) as file:
@@ -298,7 +310,10 @@ def _put_in_place(
         _link_new(temporary, path)
     else:
         os.replace(temporary, path)
+    # Taken at once: later they may be those of another program's bytes.
+    placed = make_stamps(os.stat(path, follow_symlinks=False))
     sync_folder(os.path.dirname(path))
+    return placed
 
 
 def _refuse_changed(path: str, stamps: Stamps | None) -> None:
@@ -387,6 +402,16 @@ def _explained(path: str) -> Iterator[None]:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise EditRefusedError(f"{path} is not there now.") from error
         raise NotWritableError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _blamed_on_change(path: str, stamps: Stamps) -> Iterator[None]:
+    """Where the file is no longer the one that was read, that is why it cannot be written."""
+    try:
+        yield
+    except NotWritableError:
+        _refuse_changed(path, stamps)
+        raise
 
 
 @contextlib.contextmanager

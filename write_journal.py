@@ -262,10 +262,14 @@ def list_unfinished(connection: sqlite3.Connection, photo_id: int | None = None)
 
 
 def list_edited_photos(connection: sqlite3.Connection, since: str) -> set[int]:
-    """Photos with an edit that ended at `since` (ISO 8601, UTC) or later, or has not ended."""
+    """Photos with an edit that ended at `since` (ISO 8601, UTC) or later, or began then.
+
+    One that a crash left before, and that could not be ended yet, does not count: an index
+    has to find its photo where somebody moved it.
+    """
     rows = connection.execute(
         "SELECT DISTINCT photo_id FROM write_journal WHERE photo_id IS NOT NULL"
-        " AND (done_at >= ? OR state IN ('planned', 'prepared'))",
+        " AND (done_at >= ?1 OR (state IN ('planned', 'prepared') AND planned_at >= ?1))",
         (since,),
     )
     return {row[0] for row in rows}

@@ -54,7 +54,7 @@ def render(library: Library, *edits: Edit) -> str:
 
 def test_a_change_says_from_what_to_what_and_can_be_undone(library: Library) -> None:
     page = render(library, Edit(3, "2022/<b>.jpg", before=Values(4, "file")))
-    assert 'href="/photo/7"><b>.jpg</a>' in page
+    assert 'href="/photo/7" title="2022/<b>.jpg"><b>.jpg</a>' in page
     assert "4 stars → Favorite ·" in page
     assert "March 1" in page
     assert 'action="/edits/3/undo"' in page
@@ -70,6 +70,19 @@ def test_a_name_is_no_markup(library: Library) -> None:
 def test_where_a_rating_is_kept_is_said_unless_it_is_the_file(library: Library) -> None:
     page = render(library, Edit(3, "a.nef", after=Values(1, "sidecar")))
     assert "No rating → 1 star, kept in the sidecar" in page
+
+
+def test_a_rating_that_was_in_the_database_only_says_where_it_is_now(library: Library) -> None:
+    kept = Edit(3, "a.jpg", before=Values(4, "database"), after=Values(4, "file"))
+    assert "4 stars, now kept in the file" in render(library, kept)
+
+
+def test_photos_that_got_different_ratings_are_said_to_be_changed(library: Library) -> None:
+    undone = [
+        Edit(number, f"{number}.jpg", after=Values(rating), operation_id="op-2")
+        for number, rating in enumerate((None, 4))
+    ]
+    assert "2 photos changed" in render(library, *undone)
 
 
 def test_many_photos_of_one_deed_are_one_entry_with_one_undo(library: Library) -> None:
@@ -89,4 +102,4 @@ def test_what_cannot_be_undone_has_no_button(library: Library) -> None:
 
 
 def test_without_changes_the_page_says_what_will_stand_there(library: Library) -> None:
-    assert "Nothing was changed yet." in render(library)
+    assert "There were none yet." in render(library)

@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from rows import make_record
 
 import catalog
-from file_edits import EditOutcome
 from library import Library, open_library
+from operation_runner import Deed, OperationContext
+from operation_state import OperationType
 from settings import load_settings
 
 pytestmark = pytest.mark.browser
@@ -502,23 +503,27 @@ def test_what_could_not_be_written_is_named_and_can_be_chosen_again(
     failed = toast(page, "1 photo could not be changed")
     failed.locator("summary").click()
     expect(failed.locator("li")).to_contain_text("058.jpg")
-    failed.get_by_role("button", name="Select them").click()
+    failed.get_by_role("button", name="Select it").click()
     expect(page.locator("[data-selection-count]")).to_have_text("1 selected")
     assert page.locator(".cell.selected a").get_attribute("data-photo") == str(id_of(page, 1))
 
 
-def test_long_work_shows_its_bar_and_ends_in_one_sentence(window: Window, site: Site) -> None:
+def test_long_work_shows_its_bar_and_ends_in_one_sentence(
+    window: Window, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    start = site.library.runner.start
+
+    def start_held(operation_type: OperationType, deed: Deed, *more: Any) -> str:
+        def wait_first(context: OperationContext) -> dict[str, Any]:
+            held.wait(5)
+            return deed(context)
+
+        return start(operation_type, wait_first, *more)
+
+    monkeypatch.setattr(site.library.runner, "start", start_held)
     page = window.page
     page.goto(site.url)
-    held = threading.Event()
-    edits = site.library.favorites.edits
-    real = edits.write
-
-    def slow(*words: Any, **named: Any) -> EditOutcome:
-        held.wait(3)
-        return real(*words, **named)
-
-    edits.write = slow  # type: ignore[method-assign]
     link_of(page, 0).focus()
     page.keyboard.press("x")
     page.keyboard.press("f")

@@ -84,7 +84,7 @@ def write(
         check_copy=check,
         before_replace=before_replace,
         may_lose=may_lose,
-    )
+    ).content_hash
 
 
 def assert_refused(path: Path, exiftool: ExifTool, error: type[LibraryError], **how: object) -> str:
@@ -135,6 +135,15 @@ def test_an_exif_block_goes_only_with_the_tag_that_it_came_with(
     photo.write_bytes(starred)
     write(photo, exiftool, changes=dict.fromkeys(STAR), may_lose=("IFD0",))
     assert photo.read_bytes() == before
+
+
+def test_an_exif_block_that_held_a_rating_alone_may_go_with_it(
+    tmp_path: Path, exiftool: ExifTool
+) -> None:
+    photo = make_jpeg(tmp_path / "a.jpg", 1, rating=4)
+    write(photo, exiftool, changes={"IFD0:Rating": None})
+    (tags,) = read_tags(photo)
+    assert not [name for name in tags if name.startswith("IFD0:")]
 
 
 def test_the_program_that_wrote_the_xmp_before_keeps_its_name(

@@ -257,7 +257,7 @@ export function startSelection(bar, sections, { cells, stars, toasts, operations
     if (done) toasts.say(words, { undo, key: `bulk-${operation}` });
     if (!failed) return undefined;
     const some = new Map(errors.map(({ photo_id: id }) => [String(id), before.get(String(id))]));
-    return again(some, "Select them", `${photos(failed)} could not be changed`, errors);
+    return again(some, failed === 1 ? "Select it" : "Select them", `${photos(failed)} could not be changed`, errors);
   }
 
   // What was not done can be chosen again with one press.
