@@ -92,6 +92,7 @@ class ImportPlan:
     files: list[PlannedFile] = field(default_factory=list)
     bundles: list[Bundle] = field(default_factory=list)
     unsupported: dict[str, int] = field(default_factory=dict)
+    unsupported_bytes: int = 0
     problems: list[FileProblem] = field(default_factory=list)
     walk_problems: int = 0
     cached: int = 0
@@ -102,10 +103,11 @@ class ImportPlan:
         named = sum(file.verdict == verdict for file in self.files)
         return named + (self.walk_problems if verdict == Verdict.UNREADABLE else 0)
 
-    @property
-    def bytes(self) -> int:
-        """Of all that is new."""
-        return sum(file.bytes for file in self.files if file.verdict == Verdict.NEW)
+    def measure(self, verdict: Verdict) -> int:
+        """Bytes of the files of this kind; of what the walk could not look at, none."""
+        if verdict == Verdict.UNSUPPORTED:
+            return self.unsupported_bytes
+        return sum(file.bytes for file in self.files if file.verdict == verdict)
 
     def list_files(self, *verdicts: Verdict) -> list[dict[str, Any]]:
         """The first `MOST_LISTED` files of these kinds for JSON, kind by kind."""
@@ -118,11 +120,12 @@ class ImportPlan:
         kinds = [(f"*{suffix}", count) for suffix, count in self.unsupported.items()]
         return {
             **{verdict.value: self.count(verdict) for verdict in Verdict},
-            "bytes": self.bytes,
+            "sizes": {verdict.value: self.measure(verdict) for verdict in Verdict},
+            "bytes": self.measure(Verdict.NEW),
             "cached": self.cached,
             "files": [
                 *(
-                    {"path": path, "kind": Verdict.UNSUPPORTED.value, "count": count}
+                    {"path": path, "kind": Verdict.UNSUPPORTED.value, "size": 0, "count": count}
                     for path, count in kinds[:MOST_LISTED]
                 ),
                 *self.list_files(*order),
@@ -135,7 +138,11 @@ class ImportPlan:
 
 
 def _describe(file: PlannedFile) -> dict[str, Any]:
-    said: dict[str, Any] = {"path": file.source.shown, "kind": file.verdict.value}
+    said: dict[str, Any] = {
+        "path": file.source.shown,
+        "kind": file.verdict.value,
+        "size": file.bytes,
+    }
     if file.where is not None:
         said["where"] = file.where
     return said
@@ -185,8 +192,12 @@ class Planner:
         self, scan: SourceScan, known: KnownPictures, tell: Callable[[int], None] = lambda _: None
     ) -> ImportPlan:
         """`tell` is told how many files were looked at; what it raises ends the planning."""
-        plan = ImportPlan(unsupported=dict(scan.unsupported), walk_problems=len(scan.problems))
-        plan.problems += scan.problems
+        plan = ImportPlan(
+            unsupported=dict(scan.unsupported),
+            unsupported_bytes=scan.unsupported_bytes,
+            problems=list(scan.problems),
+            walk_problems=len(scan.problems),
+        )
         before = self._hits()
         seen: dict[str, SourceFile] = {}
         by_path = {file.path: file for file in scan.files}

@@ -46,10 +46,14 @@ class SourceFile:
 
 @dataclass(slots=True)
 class SourceScan:
-    """What the sources hold. unsupported: how many files are no photos, by suffix."""
+    """What the sources hold.
+
+    unsupported: how many files are no photos, by suffix; unsupported_bytes: how large they are.
+    """
 
     files: list[SourceFile] = field(default_factory=list)
     unsupported: dict[str, int] = field(default_factory=dict)
+    unsupported_bytes: int = 0
     problems: list[FileProblem] = field(default_factory=list)
 
 
@@ -134,7 +138,7 @@ def scan_sources(
 def _scan_folder(
     source: Source, found: SourceScan, skip: Collection[Path], tell: Callable[[int], None]
 ) -> None:
-    scan = scan_folder(Path(source.path), skip=skip, tell=tell)
+    scan = scan_folder(Path(source.path), skip=skip, tell=tell, measure_ignored=True)
     sidecars = find_sidecars([file.path for file in scan.files], scan.sidecars)
     prefix = f"{source.shown}/" if source.shown else ""
     for file in scan.files:
@@ -142,9 +146,11 @@ def _scan_folder(
         sidecar = _below(source, scan.sidecars[name]) if name else None
         found.files.append(SourceFile(PhotoFile(_below(source, file), sidecar), prefix + file.path))
     ignored = {name: count for name, count in scan.ignored.items() if name not in _NAMED}
-    alone = len(scan.sidecars) - len(sidecars)
-    for name, count in [*ignored.items(), *([(".xmp", alone)] if alone else [])]:
+    alone = scan.sidecars.keys() - sidecars.values()
+    for name, count in [*ignored.items(), *([(".xmp", len(alone))] if alone else [])]:
         found.unsupported[name] = found.unsupported.get(name, 0) + count
+    found.unsupported_bytes += scan.ignored_bytes
+    found.unsupported_bytes += sum(scan.sidecars[name].size for name in alone)
     found.problems += [
         problem if problem.path == source.path else replace(problem, path=prefix + problem.path)
         for problem in scan.problems
@@ -163,11 +169,13 @@ def _look_at_file(source: Source, found: SourceScan) -> None:
     """A source that is one file."""
     folder, name = os.path.split(source.path)
     try:
-        if not stat.S_ISREG(os.stat(source.path, follow_symlinks=False).st_mode):
+        result = os.stat(source.path, follow_symlinks=False)
+        if not stat.S_ISREG(result.st_mode):
             found.problems.append(FileProblem(source.shown, "This is no regular file."))
         elif not is_media_name(name):
             suffix = os.path.splitext(name)[1].lower()
             found.unsupported[suffix] = found.unsupported.get(suffix, 0) + 1
+            found.unsupported_bytes += result.st_size
         else:
             file = find_file(Path(folder), name)
             beside = Source(folder, "")

@@ -192,18 +192,22 @@ class LibraryOperations(LibraryParts):
     def _make_import_deed(self, parameters: Mapping[str, Any]) -> Deed:
         def import_photos(context: OperationContext) -> dict[str, Any]:
             sources, upload = parameters.get("sources", []), parameters.get("upload")
+            self._edits.finish_interrupted()
             report = self.make_import().run(context, sources, upload)
             self._supersede(OperationType.UPDATE_INDEX)
+            self._supersede(OperationType.IMPORT_PHOTOS, parameters=parameters)
             self._prepare_newest()
             return report
 
         return import_photos
 
-    def _supersede(self, *operation_types: OperationType) -> None:
+    def _supersede(
+        self, *operation_types: OperationType, parameters: Mapping[str, Any] | None = None
+    ) -> None:
         """What was interrupted before is done by what was completed now."""
         with self.database.transaction() as connection:
             for operation_type in operation_types:
-                operation_state.supersede(connection, operation_type)
+                operation_state.supersede(connection, operation_type, parameters)
 
     def list_operations(self, limit: int = _LISTED_OPERATIONS) -> list[Progress]:
         """The newest operations, the latest first."""

@@ -409,7 +409,7 @@ class _ImportRun:
             "cached": plan.cached,
             "unsupported": plan.count(Verdict.UNSUPPORTED),
             "unreadable": plan.count(Verdict.UNREADABLE),
-            "bytes": plan.bytes,
+            "bytes": plan.measure(Verdict.NEW),
             "files": plan.list_files(Verdict.ALREADY_HERE),
             "problems": [{"path": p.path, "reason": p.reason} for p in self._tally.problems],
             "seconds": round(seconds, 3),

@@ -96,13 +96,15 @@ def test_a_folder_within_a_root_is_planned_and_imported(
     assert said["bytes"] == sum(
         (roots / "card" / name).stat().st_size for name in ("a.jpg", "b.jpg")
     )
-    assert {"path": "card/a.jpg", "kind": "new"} in said["files"]
-    assert {"path": "*.txt", "kind": "unsupported", "count": 1} in said["files"]
+    size = (roots / "card/a.jpg").stat().st_size
+    assert {"path": "card/a.jpg", "kind": "new", "size": size} in said["files"]
+    assert {"path": "*.txt", "kind": "unsupported", "size": 0, "count": 1} in said["files"]
     assert list_files(box.root) == []
     assert start(client, box, sources=sources)["added"] == 2
     again = body(plan(client, sources=sources))
     assert (again["new"], again["already_here"]) == (0, 2)
-    assert {"path": "card/a.jpg", "kind": "already_here", "where": f"{DAY}/a.jpg"} in again["files"]
+    here = {"path": "card/a.jpg", "kind": "already_here", "size": size, "where": f"{DAY}/a.jpg"}
+    assert here in again["files"]
 
 
 def test_what_lies_outside_the_roots_is_refused_whether_it_is_there_or_not(
@@ -159,7 +161,8 @@ def test_files_are_staged_and_imported_with_name_and_time(
         }
     ]
     assert list_files(box.root) == []
-    assert body(plan(client, upload=sent["upload"]))["files"] == [{"path": "a.jpg", "kind": "new"}]
+    (planned,) = body(plan(client, upload=sent["upload"]))["files"]
+    assert planned == {"path": "a.jpg", "kind": "new", "size": len(picture)}
     assert start(client, box, upload=sent["upload"])["added"] == 1
     came = box.root / DAY / "a.jpg"
     assert came.read_bytes() == picture

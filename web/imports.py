@@ -17,8 +17,8 @@ from import_plan import ImportPlan, Verdict
 from operation_state import OperationType
 from upload_store import ArrivingPart, Received, Sent, UploadStore
 from web.api_contract import Answer, promise, refuse
-from web.api_models import UploadAnswer, UploadForm, UploadQuery
 from web.common import get_library, wants_fragment
+from web.import_models import UploadAnswer, UploadForm, UploadQuery
 
 MOST_REQUEST_BYTES: Final = 1 << 30
 """Of files in one request; the page sends large ones in pieces."""

@@ -26,11 +26,10 @@ from web.api_models import (
     OperationBody,
     OperationsAnswer,
     OperationStarted,
-    PlanAnswer,
-    StartQuery,
     VerifyBody,
 )
 from web.common import get_library, name_phase
+from web.import_models import PlanAnswer, StartQuery
 
 STREAMS: Final = 8
 """Event streams at a time: each holds one of the server's threads."""
