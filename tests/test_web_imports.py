@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,11 @@ def start(client: FlaskClient, box: EditBox, **parameters: Any) -> dict[str, Any
 
 def plan(client: FlaskClient, **parameters: Any) -> TestResponse:
     return client.post("/api/operations?dry_run=1", json={"type": "import_photos", **parameters})
+
+
+def read_figures(page: str) -> dict[str, str]:
+    """How many there are of each kind, as the plan on a page says."""
+    return dict(re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)", page))
 
 
 def list_files(folder: Path) -> list[str]:
@@ -306,15 +312,23 @@ def test_the_page_works_without_a_script_for_folders(
     planned = client.post("/import/plan", data={"source": str(roots), "folder": ""})
     assert planned.status_code == 200
     assert "2 new" in planned.text
-    assert "1 not a photo" in planned.text
+    assert read_figures(planned.text) == {
+        "New": "2",
+        "Already here": "0",
+        "No photos": "1",
+        "Unreadable": "0",
+    }
     started = client.post("/import/start", data={"source": str(roots)})
     assert (started.status_code, started.location) == (303, "/")
     running = box.library.list_operations()[0]
     assert box.library.runner.wait(running.operation_id, 60).status == "completed"
     again = client.post("/import/plan", data={"folder": str(roots / "card")}).text
-    assert "0 new, 2 already here" in again
+    assert "Nothing new: all is here already" in again
+    assert read_figures(again)["Already here"] == "2"
     assert f"{DAY}/a.jpg" in again
-    assert "nothing to import" in again
+    assert "2 files were known and not read again" in again
+    report = client.get(f"/operations/{running.operation_id}").text
+    assert "known, not read again" in report
 
 
 def test_the_page_works_without_a_script_for_files(
@@ -344,6 +358,7 @@ def test_without_roots_there_is_nothing_to_choose_on_the_server(box: EditBox) ->
     library.settings = dataclasses.replace(library.settings, import_roots=())
     page = create_app(library=library).test_client().get("/import").text
     assert "From this server" not in page
+    assert "name their folders as" in page
     assert 'enctype="multipart/form-data"' in page
 
 

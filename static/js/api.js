@@ -64,7 +64,7 @@ export async function postForm(url, form) {
 }
 
 // Not by fetch, which does not tell how much of a body is on its way. Resolves with the JSON.
-export function sendFiles(url, form, onProgress) {
+export function sendFiles(url, form, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", url);
@@ -84,5 +84,7 @@ export function sendFiles(url, form, onProgress) {
       request.addEventListener(name, () => reject(new Error("The connection was lost.")));
     }
     request.send(form);
+    signal?.addEventListener("abort", () => request.abort());
+    if (signal?.aborted) request.abort();
   });
 }

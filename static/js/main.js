@@ -9,7 +9,7 @@ import { startSelection } from "./selection.js";
 import { startStars } from "./star.js";
 import { startTimes } from "./times.js";
 import { startToasts } from "./toasts.js";
-import { startDropping, startUpload } from "./upload.js";
+import { startImport, startUpload } from "./upload.js";
 import { startViewer, startViewerPage } from "./viewer.js";
 
 document.documentElement.classList.add("scripted");
@@ -29,7 +29,7 @@ if (find(".months")) {
   startPlace(sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
-if (find("[data-operations]")) startDropping();
+if (toasts && find("[data-import]")) startImport(document.querySelectorAll("[data-import]"), toasts);
 if (find("[data-upload]")) startUpload(find("[data-upload]"));
 if (find("[data-resume]")) startResume(find("[data-resume]"));
 if (find("[data-viewer-page]")) startViewerPage(find("[data-viewer-page]"), stars);

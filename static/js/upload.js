@@ -1,7 +1,7 @@
 // Files on their way into the library: sent piece by piece, again where a connection was lost,
 // and never twice: each has an id of its own, and the server says what it has.
 
-import { fetchFragment, getJson, postForm, sendFiles } from "./api.js";
+import { fetchFragment, getJson, postForm, sendFiles, sentenceOf } from "./api.js";
 
 const ADDRESS = "/api/import/files";
 const PIECE = 16 * 1024 * 1024;
@@ -11,39 +11,45 @@ const ASK_AGAIN_MS = 2000;
 const KEY = "lightkeep-upload";
 const FULL = 507;
 
-export function startUpload(panel, dropped = []) {
+// signal: aborted where the panel is closed; what is on its way then stops, and nothing is lost.
+export function startUpload(panel, { dropped = [], signal } = {}) {
   const find = (name) => panel.querySelector(`[data-upload-${name}]`);
   const form = find("form");
   const status = find("status");
   const items = [];
   let upload = sessionStorage.getItem(KEY);
   let running = false;
+  let before = 0; // files that were sent before this page was opened, and not imported yet
 
   form.querySelector("button").hidden = true;
-  find("folder").hidden = false;
-  find("words").textContent =
-    "Drop photos, videos or folders here, or choose them. Each comes into the library once; what is here already is left out.";
+  find("folder").hidden = !("webkitdirectory" in HTMLInputElement.prototype);
+  if (!matchMedia("(hover: none)").matches) find("words").textContent = "Drop photos, videos or folders here";
   for (const input of form.querySelectorAll("input")) {
     input.addEventListener("change", () => {
       add([...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
       input.value = "";
     });
   }
-  for (const name of ["dragenter", "dragover"]) form.addEventListener(name, hover);
-  for (const name of ["dragleave", "drop"]) form.addEventListener(name, () => form.classList.remove("over"));
-  form.addEventListener("drop", async (event) => {
-    event.preventDefault();
-    event.stopPropagation();
-    add(await listDropped(event.dataTransfer));
-  });
+  // Anywhere on the page: beside the frame the browser would leave the page for the file.
+  addEventListener("dragover", hover, { signal });
+  addEventListener("dragleave", (event) => event.relatedTarget || form.classList.remove("over"), { signal });
+  addEventListener("drop", drop, { signal });
   form.addEventListener("submit", (event) => event.preventDefault());
   find("again").addEventListener("click", run);
-  addEventListener("beforeunload", (event) => running && event.preventDefault());
+  addEventListener("beforeunload", (event) => running && event.preventDefault(), { signal });
   if (dropped.length) add(dropped);
 
   function hover(event) {
+    if (!carriesFiles(event)) return;
     event.preventDefault();
     form.classList.add("over");
+  }
+
+  async function drop(event) {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    form.classList.remove("over");
+    add(await listDropped(event.dataTransfer));
   }
 
   function add(files) {
@@ -78,15 +84,20 @@ export function startUpload(panel, dropped = []) {
   async function run() {
     if (running) return;
     running = true;
+    panel.classList.add("busy");
+    panel.classList.remove("planned");
     find("state").hidden = false;
+    find("server").hidden = true;
     find("again").hidden = true;
     find("plan").replaceChildren();
     for (const item of items) item.failed = false;
     try {
       await sendAll();
       running = false;
+      find("again").hidden = !items.some((item) => item.failed);
       if (items.some((item) => item.done)) await showPlan();
     } catch (error) {
+      if (signal?.aborted) return;
       say(error.message);
       find("again").hidden = false;
     } finally {
@@ -103,12 +114,12 @@ export function startUpload(panel, dropped = []) {
         await send(item);
         wait = 1000;
       } catch (error) {
-        if (error.status === FULL) throw error;
+        if (error.status === FULL || signal?.aborted) throw error;
         if (error.status === 404 && upload) forget();
         else if (error.status && error.status < 500) fail(item, error.message);
         else {
           say(`${error.message} Nothing is lost: it goes on by itself.`);
-          await pause(wait);
+          await Promise.race([pause(wait), backOnline()]);
           wait = Math.min(2 * wait, LONGEST_WAIT_MS);
           await learn().catch(() => {});
         }
@@ -131,7 +142,7 @@ export function startUpload(panel, dropped = []) {
       const answer = await sendFiles(ADDRESS, form, (loaded) => {
         show(item, Math.min(from + loaded, file.size));
         tell();
-      });
+      }, signal);
       upload = answer.upload;
       sessionStorage.setItem(KEY, upload);
       const [said] = answer.files;
@@ -148,6 +159,7 @@ export function startUpload(panel, dropped = []) {
     try {
       const { files } = await getJson(`${ADDRESS}?upload=${upload}`);
       const here = new Set(files.map(({ id }) => id));
+      before = here.size - items.filter(({ id }) => here.has(id)).length;
       for (const item of items) {
         if (item.done || !here.has(item.id)) continue;
         item.done = true;
@@ -161,6 +173,7 @@ export function startUpload(panel, dropped = []) {
 
   function forget() {
     upload = null;
+    before = 0;
     sessionStorage.removeItem(KEY);
     for (const item of items) {
       item.sent = 0;
@@ -172,8 +185,9 @@ export function startUpload(panel, dropped = []) {
     item.shown = bytes;
     if (!item.row) return;
     item.row.querySelector("progress").value = item.done ? item.row.querySelector("progress").max : bytes;
+    item.row.classList.toggle("sent", item.done);
     item.row.querySelector(".upload-note").textContent = item.done
-      ? "sent"
+      ? `${size(item.file.size)} · sent`
       : `${Math.floor((100 * bytes) / Math.max(1, item.file.size))} %`;
   }
 
@@ -192,7 +206,8 @@ export function startUpload(panel, dropped = []) {
     all.max = Math.max(1, total);
     all.value = items.every(({ done }) => done) ? all.max : sent;
     const done = items.filter((item) => item.done).length;
-    say(`${format(done)} of ${format(items.length)} files sent · ${size(sent)} of ${size(total)}`);
+    const waiting = before ? ` · ${format(before)} from before` : "";
+    say(`${format(done)} of ${format(items.length)} files sent · ${size(sent)} of ${size(total)}${waiting}`);
   }
 
   function say(sentence) {
@@ -214,18 +229,21 @@ export function startUpload(panel, dropped = []) {
       }
     }
     tell();
+    panel.classList.add("planned");
     panel.querySelector("[data-plan-head]").focus();
     find("plan").querySelector("form")?.addEventListener("submit", () => sessionStorage.removeItem(KEY));
   }
 }
 
-// On the grid: files that are dropped anywhere open the same panel in a dialog.
-export function startDropping() {
+// On the grid: the same panel in a dialog, for files that are dropped anywhere and for `links`.
+export function startImport(links, toasts) {
   let cover = null;
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  let own = false; // a picture of the page itself is dragged: it comes as a file, too
 
+  addEventListener("dragstart", () => (own = true));
+  addEventListener("dragend", () => (own = false));
   addEventListener("dragover", (event) => {
-    if (!carriesFiles(event) || document.querySelector("[data-upload]")) return;
+    if (!isWanted(event)) return;
     event.preventDefault();
     if (cover) return;
     cover = document.createElement("p");
@@ -237,37 +255,51 @@ export function startDropping() {
     if (!event.relatedTarget) uncover();
   });
   addEventListener("drop", async (event) => {
-    if (!carriesFiles(event) || document.querySelector("[data-upload]")) return;
-    event.preventDefault();
     uncover();
-    open(await listDropped(event.dataTransfer));
+    if (!isWanted(event)) return;
+    event.preventDefault();
+    const dropped = await listDropped(event.dataTransfer);
+    open(dropped).catch((error) => toasts.say(`${sentenceOf(error)} Nothing was sent.`, { error: true }));
   });
+  for (const link of links) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      link.closest("details")?.removeAttribute("open");
+      open([]).catch(() => (location.href = link.href));
+    });
+  }
+
+  function isWanted(event) {
+    return carriesFiles(event) && !own && !document.querySelector("[data-upload]");
+  }
 
   function uncover() {
     cover?.remove();
     cover = null;
   }
 
-  async function open(files) {
+  async function open(dropped) {
+    const panel = await fetchFragment("/import");
+    const closing = new AbortController();
     const dialog = document.createElement("dialog");
     dialog.className = "upload-dialog";
-    dialog.setAttribute("aria-label", "Import photos");
-    dialog.innerHTML = await fetchFragment("/import");
-    const head = document.createElement("header");
-    const title = document.createElement("h1");
-    title.textContent = "Import photos";
-    const close = document.createElement("button");
-    close.className = "button plain";
-    close.textContent = "Close";
-    close.addEventListener("click", () => dialog.close());
-    head.append(title, close);
-    dialog.prepend(head);
-    dialog.addEventListener("close", () => dialog.remove());
+    dialog.setAttribute("aria-labelledby", "upload-head");
+    dialog.innerHTML = `<header><h1 id="upload-head">Import photos</h1>
+      <button type="button" class="button plain" aria-label="Close"><svg class="icon" aria-hidden="true"><use href="#i-close"/></svg></button>
+      </header>${panel}`;
+    dialog.querySelector("button").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      closing.abort();
+      dialog.remove();
+    });
     document.body.append(dialog);
     dialog.showModal();
-    startUpload(dialog.querySelector("[data-upload]"), files);
+    startUpload(dialog.querySelector("[data-upload]"), { dropped, signal: closing.signal });
   }
 }
+
+const carriesFiles = (event) => Boolean(event.dataTransfer?.types.includes("Files"));
 
 // The files of a drop, those within folders too. Entries must be asked for at once: later
 // the browser has forgotten them.
@@ -295,6 +327,7 @@ async function walk(entry, folder, found) {
   }
 }
 
+const backOnline = () => new Promise((done) => addEventListener("online", done, { once: true }));
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const format = (count) => count.toLocaleString("en");
 
