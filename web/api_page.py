@@ -214,5 +214,7 @@ def _make_example(
     for shape in _find_shapes(content.get("application/json", {}).get("schema", {}))[:1]:
         for example in document["components"]["schemas"][shape].get("examples", [])[:1]:
             words += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(example)}'"]
+    if "multipart/form-data" in content:
+        words.append("-F 'file=@IMG_1234.JPG'")
     asked = f"?{urlencode(query)}" if query else ""
     return " ".join([*words, f"'{address}{path}{asked}'"])
