@@ -21,6 +21,7 @@ import click
 import app
 import catalog
 import cli_access
+import cli_dates
 import cli_edits
 import migrate_db
 import operation_state
@@ -353,6 +354,7 @@ def list_photos(
 
 cli_access.register(main)
 cli_edits.register(main)
+cli_dates.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")
