@@ -21,6 +21,7 @@ import click
 import app
 import catalog
 import cli_access
+import cli_dates
 import cli_edits
 import cli_import
 import migrate_db
@@ -356,6 +357,7 @@ def list_photos(
 
 cli_access.register(main)
 cli_edits.register(main)
+cli_dates.register(main)
 cli_import.register(main)
 
 if __name__ == "__main__":

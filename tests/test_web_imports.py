@@ -329,7 +329,7 @@ def test_the_page_works_without_a_script_for_folders(
     assert read_figures(again)["Already here"] == "2"
     assert f"{DAY}/a.jpg" in again
     assert "2 files were known and not read again" in again
-    report = client.get(f"/operations/{running.operation_id}").text
+    report = client.get(f"/operations/{running.operation_id}/report").text
     assert "known, not read again" in report
 
 

@@ -209,6 +209,8 @@ def _make_example(
             path = path.replace(f"{{{one['name']}}}", value)
         elif one["in"] == "query" and "default" in schema and schema["type"] == "integer":
             query[one["name"]] = schema["default"]
+        elif one["in"] == "query" and one.get("required"):
+            query[one["name"]] = schema["examples"][0]
     words = ["curl", *(["-X", method] if method != "GET" else [])]
     content = described.get("requestBody", {}).get("content", {})
     for shape in _find_shapes(content.get("application/json", {}).get("schema", {}))[:1]:
