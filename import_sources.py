@@ -26,10 +26,13 @@ class Source:
     """A file or a folder, absolute; shown: what its paths begin with where they are told.
 
     Paths are shown from the source's own name on: what lies above it is nobody's business.
+    device: on which it lay when it was named; of a card that was pulled out the empty folder
+    stays, on another one. None: that does not matter.
     """
 
     path: str
     shown: str
+    device: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def name_sources(paths: Sequence[str], library: Path, data_dir: Path) -> list[So
                 f"{show_path(path)} lies inside the library: nothing has to be imported from "
                 "there. Update Index finds what is new in it."
             )
-        sources.append(Source(real, show_path(os.path.basename(real))))
+        sources.append(Source(real, show_path(os.path.basename(real)), _find_device(real)))
     for source in sources:
         refuse_gone(source)
     return sources
@@ -102,11 +105,19 @@ def _is_plain(path: str) -> bool:
 
 def refuse_gone(source: Source) -> None:
     """Raise `SourceGoneError` where a source is not there now."""
-    if not os.path.lexists(source.path):
+    device = _find_device(source.path)
+    if device is None or source.device not in (None, device):
         raise SourceGoneError(
             f"{source.shown or 'What is to be imported'} is not there now. Put the card or disk "
             "back, or look at how it is named."
         )
+
+
+def _find_device(path: str) -> int | None:
+    try:
+        return os.stat(path, follow_symlinks=False).st_dev
+    except OSError:
+        return None
 
 
 def scan_sources(

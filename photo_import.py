@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from errors import (
     FileProblem,
     InvalidRequestError,
     LibraryError,
+    NotFoundError,
     NotWritableError,
     SourceGoneError,
 )
@@ -45,6 +46,7 @@ from verified_copy import VerifiedCopy, copy_verified, make_folder
 
 BATCH_FILES: Final = 100
 BATCH_S: Final = 5.0
+_BROUGHT: Final = "brought"
 OWNER: Final = "lightkeep-import"
 """In the hidden names of unfinished copies. One process imports into a library at a time, so
 what bears it when an import begins was left by a dead one."""
@@ -96,8 +98,16 @@ class PhotoImport:
         Raises as `plan`, `BrakeError`, `DiskFullError` and `SourceGoneError`, which say what is
         done and what is left; with room made or the card back, it goes on from there.
         """
-        run = _ImportRun(self, context, self._name(sources, upload), upload)
-        return run.execute()
+        staged: set[str] = set()
+        if upload is not None:
+            try:
+                staged = {file.id for file in self.uploads.list_files(upload)}
+            except NotFoundError:
+                if not context.checkpoint.state.get(_BROUGHT):
+                    raise
+                upload = None  # killed between its last photo and its report
+        named = self._name(sources, upload) if sources or upload is not None else []
+        return _ImportRun(self, context, named, upload, staged).execute()
 
     @property
     def skip(self) -> tuple[Path, ...]:
@@ -164,11 +174,13 @@ class _ImportRun:
         context: OperationContext,
         sources: Sequence[Source],
         upload: str | None,
+        staged: Collection[str],
     ) -> None:
         self._parts = parts
         self._context = context
         self._sources = sources
         self._upload = upload
+        self._staged = staged
         self._started_at = datetime.now(UTC).isoformat(timespec="microseconds")
         self._tally = _Tally()
         self._folders: dict[str, FolderNames] = {}
@@ -187,6 +199,7 @@ class _ImportRun:
             raise type(error)(f"{error.message} {self._say_how_far()}") from error
         with self._parts.database.transaction() as connection:
             pair_photos(connection)
+            self._context.checkpoint.state[_BROUGHT] = True
             self._context.checkpoint.save(connection)
         self._end_upload()
         return self._report(plan, time.monotonic() - started)
@@ -210,6 +223,8 @@ class _ImportRun:
         context.checkpoint.begin_phase("compare", total)
         planner = Planner(parts.database, parts.make_reader(context.check))
         plan = planner.plan(scan, self._known, tell_read)
+        for source in self._sources:
+            refuse_gone(source)  # else all that could not be read would be blamed one by one
         for problem in plan.problems:
             self._add_problem(problem)
         return plan
@@ -395,7 +410,7 @@ class _ImportRun:
     def _end_upload(self) -> None:
         if self._upload is not None:
             folder = str(self._parts.uploads.files_folder(self._upload))
-            self._parts.uploads.remove_batch(self._upload)
+            self._parts.uploads.finish(self._upload, self._staged)
             self._parts.indexer.cache.cleanup(lambda path: not path.startswith(f"{folder}/"))
 
     def _report(self, plan: ImportPlan, seconds: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import shutil
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -271,9 +271,12 @@ class UploadStore:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
 
-    def remove_batch(self, batch: str) -> None:
-        """Remove a batch with all that is left in it."""
-        shutil.rmtree(self._find(batch), ignore_errors=True)
+    def finish(self, batch: str, files: Collection[str]) -> None:
+        """Remove a batch after the import of these files (ids), but not what has come since."""
+        folder = self._find(batch)
+        with self._lock:
+            if self._read_list(folder).keys() <= set(files) and not any(folder.glob("*.part")):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def clean(self, now: float | None = None) -> None:
         """Remove what was abandoned: parts of requests, and batches older than a week."""

@@ -17,13 +17,15 @@ from pictures import make_film, make_jpeg
 
 import catalog
 import hash_cache
+import import_sources
 import photo_import
 import verified_copy
 from date_edit import DateMode
-from errors import DiskFullError, InvalidRequestError, SourceGoneError
+from errors import DiskFullError, InvalidRequestError, NotFoundError, SourceGoneError
 from exiftool_process import find_exiftool
 from operation_progress import Progress
 from operation_state import OperationType
+from upload_store import Sent
 
 DAY = "2019/2019-07-14"
 DATE = "2019:07:14 18:03:22"
@@ -67,6 +69,17 @@ def bring(box: EditBox, *sources: Path) -> dict[str, Any]:
     assert progress.status == "completed", progress.message
     assert progress.report is not None
     return progress.report
+
+
+def stage_one(box: EditBox, photo: Path, batch: str | None = None) -> str:
+    """Send a photo as a browser does; the id of its upload."""
+    uploads = box.library.uploads
+    batch = batch or uploads.make_batch()
+    with uploads.receiving(0) as parts:
+        part = uploads.open_part(parts)
+        part.write(photo.read_bytes())
+        uploads.stage(batch, part, Sent(photo.name, photo.name))
+    return batch
 
 
 def counts(report: dict[str, Any]) -> tuple[int, int]:
@@ -380,6 +393,58 @@ def test_a_card_that_is_pulled_out_pauses_and_goes_on_when_it_is_back(
     box.library.resume_operation(progress.operation_id)
     assert box.library.runner.wait(progress.operation_id, timeout=60).status == "completed"
     assert len(paths(box)) == len(fingerprint(box.root)) == 4
+
+
+def test_the_empty_folder_of_a_card_that_was_pulled_out_is_not_the_card(
+    box: EditBox, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        make_jpeg(card / f"{number}.jpg", number, date=DATE)
+
+    def pull() -> None:
+        shutil.rmtree(card)
+        card.mkdir()
+        # What lies under a mount is on another device.
+        monkeypatch.setattr(import_sources, "_find_device", lambda path: 4711)
+
+    _before_copy(monkeypatch, 2, pull)
+    progress = start(box, card)
+    assert (progress.status, progress.error_code) == ("paused", "source_gone")
+
+
+def test_killed_after_its_last_photo_an_import_of_an_upload_ends_well(
+    box: EditBox, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = stage_one(box, make_jpeg(card / "a.jpg", 1, date=DATE))
+
+    def die(*_: object, **__: object) -> None:
+        raise DiskFullError("Killed here.")
+
+    monkeypatch.setattr(photo_import._ImportRun, "_report", die)
+    progress = start(box, upload=batch)
+    assert progress.status == "paused"
+    monkeypatch.undo()
+    box.library.resume_operation(progress.operation_id)
+    assert box.library.runner.wait(progress.operation_id, timeout=60).status == "completed"
+    assert paths(box) == [f"{DAY}/a.jpg"]
+
+
+def test_what_is_sent_while_an_import_runs_waits_for_the_next_one(
+    box: EditBox, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = stage_one(box, make_jpeg(card / "a.jpg", 1, date=DATE))
+    late = make_jpeg(card / "b.jpg", 2, date=DATE)
+
+    def send() -> None:
+        stage_one(box, late, batch)
+
+    _before_copy(monkeypatch, 1, send)
+    assert start(box, upload=batch).status == "completed"
+    assert [file.name for file in box.library.uploads.list_files(batch)] == ["b.jpg"]
+    assert start(box, upload=batch).status == "completed"
+    assert paths(box) == [f"{DAY}/a.jpg", f"{DAY}/b.jpg"]
+    with pytest.raises(NotFoundError):
+        box.library.uploads.list_files(batch)
 
 
 def test_a_full_disk_pauses_with_what_is_done_and_what_is_left(
