@@ -57,7 +57,9 @@ def register(group: click.Group) -> None:
 def _plan(settings: Settings, sources: list[str]) -> dict[str, Any]:
     started = time.monotonic()
     terminal = Terminal()
-    plan = plan_import(settings, sources, lambda done: terminal.show_count("compare", done, None))
+    plan = plan_import(
+        settings, sources, lambda done, total: terminal.show_count("compare", done, total)
+    )
     terminal.clear()
     said = plan.as_dict()
     return {

@@ -60,7 +60,7 @@ def plan_update_index(
 
 
 def plan_import(
-    settings: Settings, sources: Sequence[str], tell: Callable[[int], None]
+    settings: Settings, sources: Sequence[str], tell: Callable[[int, int | None], None]
 ) -> ImportPlan:
     """What an import would do, as far as the index knows; as `plan_update_index` else.
 

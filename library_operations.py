@@ -25,6 +25,7 @@ from operation_progress import Progress
 from operation_runner import Deed, OperationContext, OperationRunner, OperationStopped
 from operation_state import Operation, OperationStatus, OperationType
 from photo_listing import PhotoFilter
+from plan_runner import PlanRunner
 from settings import Settings
 from verification import Verifier
 
@@ -42,6 +43,9 @@ class LibraryOperations(LibraryParts):
             operation_state.pause_interrupted(connection)
             operation_state.cleanup_operations(connection)
         self.runner = OperationRunner(self.database)
+        self.plans = PlanRunner(
+            lambda sources, upload, tell: self.make_import().plan(sources, upload, tell=tell)
+        )
         self._edits = self.make_edits()
         self.favorites = Favorites(self.database, self._edits)
         self.dates = DateEdits(self.database, self._edits, settings.time_zone)
@@ -80,6 +84,11 @@ class LibraryOperations(LibraryParts):
         """What an import would do. Raises `BusyError` while the rows it looks at are written."""
         self.runner.refuse_if_busy(OperationType.IMPORT_PHOTOS)
         return self.make_import().plan(sources, upload)
+
+    def start_plan(self, sources: Sequence[str], upload: str | None = None) -> str:
+        """The same in the background; the id by which `plans` finds it. Raises as that."""
+        self.runner.refuse_if_busy(OperationType.IMPORT_PHOTOS)
+        return self.plans.start(sources, upload)
 
     def resume_operation(self, operation_id: str) -> str:
         """Go on with an interrupted operation, under its id.

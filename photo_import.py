@@ -78,17 +78,26 @@ class PhotoImport:
         upload: str | None = None,
         *,
         remember: bool = True,
-        tell: Callable[[int], None] = lambda _: None,
+        tell: Callable[[int, int | None], None] = lambda _, __: None,
     ) -> ImportPlan:
         """What an import would do; nothing is written but, where `remember`, hashes.
 
+        tell: told how many files were found, then how many of how many were looked at; called
+        often, and what it raises ends the planning.
         Raises `InvalidRequestError`, `SourceGoneError`, `NotFoundError` for an upload.
         """
         named = self._name(sources, upload)
         with self.database.reading() as connection:
             known = load_known(connection)
-        planner = Planner(self.database, self.make_reader(lambda: None), remember)
-        return planner.plan(scan_sources(named, skip=self.skip, tell=tell), known, tell)
+        scan = scan_sources(named, skip=self.skip, tell=lambda found: tell(found, None))
+        looked, total = [0], len(scan.files)
+
+        def tell_read(done: int) -> None:
+            looked[0] = done
+            tell(done, total)
+
+        reader = self.make_reader(lambda: tell(looked[0], total))
+        return Planner(self.database, reader, remember).plan(scan, known, tell_read)
 
     def run(
         self, context: OperationContext, sources: Sequence[str], upload: str | None

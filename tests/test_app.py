@@ -119,6 +119,7 @@ def test_only_these_addresses_change_anything(settings: Settings) -> None:
         *(f"{place}/<int:photo_id>/favorite" for place in ("/photo", "/api/photo")),
         *("/api/photos/bulk-favorite", "/ratings/keep"),
         *("/api/import/files", "/import/files", "/import/plan", "/import/start"),
+        "/import/plan/<plan_id>/stop",
     }
     assert {rule.rule for rule in rules} >= {"/", "/months/<key>", "/photo/<int:photo_id>"}
 

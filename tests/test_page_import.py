@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from edit_box import EditBox, opened_box
 from page_box import Window, launch, open_window, serve
 from pictures import make_jpeg
 from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from import_plan import ImportPlan
+from plan_runner import Tell
+from web import imports
 
 pytestmark = pytest.mark.browser
 
@@ -235,6 +240,38 @@ def test_a_folder_on_the_server_is_planned_and_imported(
     finish(page)
     page.locator(".operation-link").click()
     expect(page.locator("main")).to_contain_text("inbox/card/again.jpg → here.jpg")
+    assert window.complaints == []
+
+
+def test_a_plan_that_takes_long_shows_how_far_it_is(
+    site: Site, window: Window, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "_WAITED_S", 0)
+    monkeypatch.setattr(imports, "_ASKED_AGAIN_S", 0.1)
+    counted, make = [1], site.box.library.plans._make_plan
+
+    def make_late(sources: Sequence[str], upload: str | None, tell: Tell) -> ImportPlan:
+        while (count := counted[0]) < 4:
+            tell(count, 4)
+            time.sleep(0.01)
+        return make(sources, upload, tell)
+
+    monkeypatch.setattr(site.box.library.plans, "_make_plan", make_late)
+    for way in ("files", "folder"):
+        counted[0] = 1
+        page.goto(f"{site.url}/import")
+        if way == "files":
+            page.set_input_files("[data-upload-files]", sorted(site.card.glob("IMG_*")))
+        else:
+            page.get_by_label(str(site.card.parent)).check()
+            page.get_by_role("button", name="Look what is new").click()
+        planning = page.locator("[data-planning]")
+        expect(planning).to_contain_text("1 of 4 files")
+        counted[0] = 3
+        expect(planning).to_contain_text("3 of 4 files")
+        counted[0] = 4
+        expect(page.locator("[data-plan-head]")).to_be_focused()
+        expect(page.locator("[data-plan-head]")).to_have_text("3 new")
     assert window.complaints == []
 
 

@@ -6,7 +6,8 @@ import dataclasses
 import io
 import os
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import hash_cache
 import upload_store
 import verified_copy
 from app import create_app
+from import_plan import ImportPlan
+from plan_runner import Tell
 from web import imports
 
 DATE = "2019:07:14 18:03:22"
@@ -74,6 +77,18 @@ def start(client: FlaskClient, box: EditBox, **parameters: Any) -> dict[str, Any
 
 def plan(client: FlaskClient, **parameters: Any) -> TestResponse:
     return client.post("/api/operations?dry_run=1", json={"type": "import_photos", **parameters})
+
+
+def hold_plans(box: EditBox, monkeypatch: pytest.MonkeyPatch, go: threading.Event) -> None:
+    """Let no plan end before `go` is set."""
+    make = box.library.plans._make_plan
+
+    def make_late(sources: Sequence[str], upload: str | None, tell: Tell) -> ImportPlan:
+        while not go.wait(0.01):
+            tell(1, 4)
+        return make(sources, upload, tell)
+
+    monkeypatch.setattr(box.library.plans, "_make_plan", make_late)
 
 
 def read_figures(page: str) -> dict[str, str]:
@@ -344,6 +359,44 @@ def test_the_page_works_without_a_script_for_files(
     running = box.library.list_operations()[0]
     box.library.runner.wait(running.operation_id, 60)
     assert list_files(box.root) == [f"{DAY}/_1_.jpg", f"{DAY}/_2_.jpg"]
+
+
+def test_a_plan_that_takes_long_says_how_far_it_is_and_can_be_stopped(
+    client: FlaskClient, box: EditBox, roots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "_WAITED_S", 0)
+    monkeypatch.setattr(imports, "_ASKED_AGAIN_S", 0)
+    go = threading.Event()
+    hold_plans(box, monkeypatch, go)
+    asked = client.post("/import/plan", data={"source": str(roots)})
+    assert asked.status_code == 303
+    page = client.get(asked.location).text
+    assert "Nothing is copied yet" in page
+    assert '<meta http-equiv="refresh" content="2">' in page
+    part = client.get(f"{asked.location}?fragment=1").text
+    assert part.startswith("<section")
+    assert client.post(f"{asked.location}/stop").location == "/import"
+    assert client.get(asked.location).status_code == 404
+    again = client.post("/import/plan", data={"source": str(roots)}).location
+    assert again != asked.location
+    go.set()
+    monkeypatch.setattr(imports, "_ASKED_AGAIN_S", 20)
+    assert "2 new" in client.get(again).text
+
+
+def test_what_ends_a_plan_is_said_where_it_is_asked_for(
+    client: FlaskClient, box: EditBox, roots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "_WAITED_S", 0)
+    monkeypatch.setattr(imports, "_ASKED_AGAIN_S", 20)
+    go = threading.Event()
+    hold_plans(box, monkeypatch, go)
+    asked = client.post("/import/plan", data={"source": str(roots / "card")})
+    (roots / "card").rename(roots / "pulled")
+    go.set()
+    assert "not there now" in client.get(asked.location).text
+    said = body(client.get(f"{asked.location}?fragment=1"), 409)
+    assert said["error"]["code"] == "source_gone"
 
 
 def test_refusals_are_pages_for_people_and_json_for_the_script(client: FlaskClient) -> None:

@@ -13,8 +13,8 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser
 
 from errors import InvalidRequestError, LibraryError
-from import_plan import ImportPlan, Verdict
 from operation_state import OperationType
+from plan_runner import PlanProgress
 from upload_store import ArrivingPart, Received, Sent, UploadStore
 from web.api_contract import Answer, promise, refuse
 from web.common import get_library, wants_fragment
@@ -27,6 +27,8 @@ _MOST_FIELDS_BYTES: Final = 1 << 20
 _MOST_PARTS: Final = 3_000
 _MOST_DIGITS: Final = 15
 _TAG: Final = "Import"
+_WAITED_S: Final = 2.0
+_ASKED_AGAIN_S: Final = 1.0
 _FIELDS: Final = frozenset(UploadForm.model_fields)
 
 blueprint = Blueprint("imports", __name__)
@@ -159,15 +161,35 @@ def receive_files_of_form() -> ResponseReturnValue:
 
 
 @blueprint.post("/import/plan")
-def show_plan() -> ResponseReturnValue:
+def make_plan() -> ResponseReturnValue:
     """What an import of the chosen folders, or of an upload, would do."""
     try:
         return _render_plan(*_read_choice())
     except LibraryError as error:
-        if not wants_fragment():
-            raise
-        # The page's script tells it, and asks again while something else runs.
-        return jsonify(error={"code": error.code, "message": error.message}), error.status
+        return _answer_trouble(error)
+
+
+@blueprint.get("/import/plan/<plan_id>")
+def show_plan(plan_id: str) -> ResponseReturnValue:
+    """A plan, or how far it is."""
+    try:
+        return _render(get_library().plans.find(plan_id, _ASKED_AGAIN_S))
+    except LibraryError as error:
+        return _answer_trouble(error)
+
+
+@blueprint.post("/import/plan/<plan_id>/stop")
+def stop_plan(plan_id: str) -> ResponseReturnValue:
+    """End a plan that takes too long."""
+    get_library().plans.stop(plan_id)
+    return redirect(url_for("imports.show_import"), 303)
+
+
+def _answer_trouble(error: LibraryError) -> ResponseReturnValue:
+    """The page's script tells it, and asks again while something else runs."""
+    if not wants_fragment():
+        raise error
+    return jsonify(error={"code": error.code, "message": error.message}), error.status
 
 
 @blueprint.post("/import/start")
@@ -189,25 +211,24 @@ def _read_choice() -> tuple[list[str], str | None]:
 
 def _render_plan(sources: Sequence[str], upload: str | None) -> ResponseReturnValue:
     library = get_library()
-    inside = library.check_sources(sources, upload)
-    return _render(library.plan_import(inside, upload), inside, upload)
+    plan_id = library.start_plan(library.check_sources(sources, upload), upload)
+    progress = library.plans.find(plan_id, _WAITED_S)
+    if progress.plan is None and not wants_fragment():
+        return redirect(url_for("imports.show_plan", plan_id=plan_id), 303)
+    return _render(progress)
 
 
-def _render(
-    plan: ImportPlan | None = None, sources: Sequence[str] = (), upload: str | None = None
-) -> ResponseReturnValue:
+def _render(progress: PlanProgress | None = None) -> ResponseReturnValue:
     library = get_library()
-    part = "_partials/import_plan.html" if plan else "_partials/import_panel.html"
+    part = "panel" if progress is None else "planning" if progress.plan is None else "plan"
     return render_template(
-        part if wants_fragment() else "import.html",
+        f"_partials/import_{part}.html" if wants_fragment() else "import.html",
         library=library,
+        part=part,
         roots=library.list_import_roots(),
         running=library.runner.current(),
-        plan=plan,
-        counts={verdict.value: plan.count(verdict) for verdict in Verdict} if plan else {},
-        listed=plan.as_dict() if plan else {},
-        sources=sources,
-        upload=upload,
+        progress=progress,
+        plan=progress and progress.plan,
     )
 
 

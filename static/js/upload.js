@@ -221,6 +221,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
       say(`All ${format(items.length)} files are sent. Looking which of them are new…`);
       try {
         find("plan").innerHTML = await postForm("/import/plan", wanted);
+        await followPlan(find("plan"), signal);
         break;
       } catch (error) {
         if (error.status !== 409) throw error;
@@ -230,9 +231,22 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
     }
     tell();
     panel.classList.add("planned");
-    panel.querySelector("[data-plan-head]").focus();
     find("plan").querySelector("form")?.addEventListener("submit", () => sessionStorage.removeItem(KEY));
   }
+}
+
+// A plan that takes longer is asked for until it is there; the server waits a second each time.
+export async function followPlan(place, signal) {
+  for (let planning; (planning = place.querySelector("[data-planning]")); ) {
+    if (signal?.aborted) return postForm(`${planning.querySelector("form").action}`, new FormData());
+    const part = await fetchFragment(`/import/plan/${planning.dataset.planning}`);
+    const next = document.createElement("div");
+    next.innerHTML = part;
+    // Words that change in their place are read aloud, and the button keeps the focus.
+    if (!next.querySelector("[data-planning]")) place.replaceChildren(...next.childNodes);
+    else for (const name of ["[role=status]", "progress"]) planning.querySelector(name).replaceWith(next.querySelector(name));
+  }
+  place.querySelector("[data-plan-head]")?.focus();
 }
 
 // On the grid: the same panel in a dialog, for files that are dropped anywhere and for `links`.
