@@ -25,6 +25,7 @@ from web import (
     api_document,
     auth,
     common,
+    dates,
     edits,
     favorites,
     grid,
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.extensions[common.EXTENSION] = library or _open(settings)
     common.register(app)
     guards.register(app)
-    for room in (auth, grid, photos, operations, favorites, edits, imports, api_document):
+    for room in (auth, grid, photos, operations, favorites, dates, edits, imports, api_document):
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,

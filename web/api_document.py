@@ -22,6 +22,7 @@ API_VERSION: Final = "1.0"
 _TAGS: Final = (
     "Photos",
     "Favorites",
+    "Dates",
     "Edits",
     "Operations",
     "Import",
