@@ -21,7 +21,18 @@ from closed_library import choose_library, recover_library
 from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
 from library import Library, open_library
 from settings import DEFAULT_PORT, Settings, is_loopback, load_settings
-from web import api_document, auth, common, dates, edits, favorites, grid, guards, operations, photos
+from web import (
+    api_document,
+    auth,
+    common,
+    dates,
+    edits,
+    favorites,
+    grid,
+    guards,
+    operations,
+    photos,
+)
 from web.api_contract import Answer, promise
 from web.api_models import DamagedAnswer, Error, HealthAnswer
 from web.recovery import Damaged, create_recovery_app
