@@ -209,6 +209,19 @@ def test_closed_and_opened_again_it_knows_what_was_sent(site: Site, page: Page) 
     assert len(posts) == 1
 
 
+def test_after_a_reload_what_was_sent_is_still_there(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/import")
+    page.set_input_files("[data-upload-files]", sorted(site.card.glob("IMG_*"))[:2])
+    expect(page.locator("[data-plan-head]")).to_have_text("2 new")
+    page.reload()
+    expect(page.locator("[data-upload-status]")).to_have_text("2 files were sent before.")
+    expect(page.locator("[data-plan-head]")).to_have_text("2 new")
+    finish(page)
+    page.goto(f"{site.url}/import")
+    expect(page.get_by_text("Drop photos, videos or folders here")).to_be_visible()
+    expect(page.locator("[data-upload-state]")).to_be_hidden()
+
+
 def test_a_full_disk_is_said_and_tried_again(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/import")
     full = '{"error": {"code": "disk_full", "message": "There is no room on the disk."}}'

@@ -181,11 +181,11 @@ def edit_here(box: EditBox) -> None:
     with box.library.database.reading() as connection:
         ids = [photo.id for photo in catalog.iterate_photos(connection)]
     library = box.library
-    for operation_id in (
-        library.start_rating(ids, 5),
-        library.start_dates(ids, DateMode.SAME, "2001-01-01 00:00:00"),
+    for begin in (
+        lambda: library.start_rating(ids, 5),
+        lambda: library.start_dates(ids, DateMode.SAME, "2001-01-01 00:00:00"),
     ):
-        progress = library.runner.wait(operation_id, timeout=300)
+        progress = library.runner.wait(begin(), timeout=300)
         assert progress.status == "completed", progress.message
 
 

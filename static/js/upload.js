@@ -38,6 +38,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
   find("again").addEventListener("click", run);
   addEventListener("beforeunload", (event) => running && event.preventDefault(), { signal });
   if (dropped.length) add(dropped);
+  else if (upload) learn().then(() => before && run(), () => {}); // as before a reload
 
   function hover(event) {
     if (!carriesFiles(event)) return;
@@ -95,7 +96,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
       await sendAll();
       running = false;
       find("again").hidden = !items.some((item) => item.failed);
-      if (items.some((item) => item.done)) await showPlan();
+      if (before || items.some((item) => item.done)) await showPlan();
     } catch (error) {
       if (signal?.aborted) return;
       say(error.message);
@@ -206,8 +207,13 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
     all.max = Math.max(1, total);
     all.value = items.every(({ done }) => done) ? all.max : sent;
     const done = items.filter((item) => item.done).length;
+    if (!items.length) return say(`${sentBefore()}.`);
     const waiting = before ? ` · ${format(before)} from before` : "";
     say(`${format(done)} of ${format(items.length)} files sent · ${size(sent)} of ${size(total)}${waiting}`);
+  }
+
+  function sentBefore() {
+    return before === 1 ? "1 file was sent before" : `${format(before)} files were sent before`;
   }
 
   function say(sentence) {
@@ -218,7 +224,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
     const wanted = new FormData();
     wanted.append("upload", upload);
     for (;;) {
-      say(`All ${format(items.length)} files are sent. Looking which of them are new…`);
+      say(`${items.length ? `All ${format(items.length)} files are sent` : sentBefore()}. Looking which of them are new…`);
       try {
         find("plan").innerHTML = await postForm("/import/plan", wanted);
         await followPlan(find("plan"), signal);
