@@ -181,12 +181,10 @@ def edit_here(box: EditBox) -> None:
     with box.library.database.reading() as connection:
         ids = [photo.id for photo in catalog.iterate_photos(connection)]
     library = box.library
-    for begin in (
-        lambda: library.start_rating(ids, 5),
-        lambda: library.start_dates(ids, DateMode.SAME, "2001-01-01 00:00:00"),
-    ):
-        progress = library.runner.wait(begin(), timeout=300)
-        assert progress.status == "completed", progress.message
+    rated = library.runner.wait(library.start_rating(ids, 5), timeout=300)
+    dates = library.start_dates(ids, DateMode.SAME, "2001-01-01 00:00:00")
+    dated = library.runner.wait(dates, timeout=300)
+    assert (rated.status, dated.status) == ("completed", "completed")
 
 
 def edit_elsewhere(box: EditBox) -> None:
