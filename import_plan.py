@@ -87,7 +87,10 @@ class Bundle:
 
 @dataclass(slots=True)
 class ImportPlan:
-    """What an import of these sources does. problems: with what can be imported all the same."""
+    """What an import of these sources does.
+
+    problems: with what can be imported all the same. cached: files that were not hashed again.
+    """
 
     files: list[PlannedFile] = field(default_factory=list)
     bundles: list[Bundle] = field(default_factory=list)
@@ -198,11 +201,10 @@ class Planner:
             problems=list(scan.problems),
             walk_problems=len(scan.problems),
         )
-        before = self._hits()
         seen: dict[str, SourceFile] = {}
         by_path = {file.path: file for file in scan.files}
         done = 0
-        for batch in self._read(scan.files, known):
+        for batch in self._read(scan.files, known, plan):
             for item in batch:
                 plan.files.append(_judge(by_path[item.file.path], item, known, seen, plan))
             done += len(batch)
@@ -210,19 +212,15 @@ class Planner:
         # Those whose hashes were known came first.
         order = {file.path: number for number, file in enumerate(scan.files)}
         plan.files.sort(key=lambda file: order[file.source.path])
-        plan.cached = self._hits() - before
         plan.bundles = list(_make_bundles(plan.files))
         return plan
 
-    def _hits(self) -> int:
-        statistics = self.reader.cache.statistics
-        return statistics.memory_hits + statistics.database_hits
-
     def _read(
-        self, files: Sequence[SourceFile], known: KnownPictures
+        self, files: Sequence[SourceFile], known: KnownPictures, plan: ImportPlan
     ) -> Iterator[list[IndexedFile]]:
         def find_here(file: PhotoFile, hashes: Hashes) -> PhotoRecord | None:
             """A file whose picture is known to be here needs no opening at all."""
+            plan.cached += 1  # asked of those alone whose hashes are known
             row = known.present.get(hashes.media_hash)
             if row is None:
                 return None

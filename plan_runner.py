@@ -1,4 +1,4 @@
-"""Plans of imports, made one after the other in the background: that of a full card takes minutes.
+"""Plans of imports, made in the background: that of a full card takes minutes.
 
 Only their figures are kept, of the last few, and in memory: a plan says what is true now.
 """
@@ -16,6 +16,9 @@ from errors import NotFoundError
 from import_plan import ImportPlan
 
 KEPT: Final = 8
+AT_A_TIME: Final = 2
+"""So that a few photos from a browser need not wait for the plan of a card."""
+
 _GONE: Final = "This plan is gone: look again what is new."
 
 Tell = Callable[[int, int | None], None]
@@ -56,7 +59,7 @@ class PlanRunner:
 
     def __init__(self, make_plan: MakePlan) -> None:
         self._make_plan = make_plan
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="plan")
+        self._executor = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="plan")
         self._lock = threading.Lock()
         self._jobs: dict[str, _Job] = {}
 

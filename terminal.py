@@ -176,7 +176,7 @@ def describe_import(report: dict[str, Any], *, dry_run: bool = False) -> str:
         f"{report['found']:,} photos found; {report['added']:,} {would}imported, "
         f"{report['already_here']:,} already here, {report['unsupported']:,} files that are no "
         "photos.",
-        f"{report['cached']:,} were known and not read again; {report['seconds']:,.1f} s.",
+        f"{report['cached']:,} cached (unchanged, not hashed again); {report['seconds']:,.1f} s.",
     ]
     here = [file for file in report["files"] if file["kind"] == "already_here"]
     lines += [

@@ -343,9 +343,9 @@ def test_the_page_works_without_a_script_for_folders(
     assert "Nothing new: all is here already" in again
     assert read_figures(again)["Already here"] == "2"
     assert f"{DAY}/a.jpg" in again
-    assert "2 files were known and not read again" in again
+    assert "2 files are unchanged since the last time and were not hashed again" in again
     report = client.get(f"/operations/{running.operation_id}/report").text
-    assert "known, not read again" in report
+    assert "cached, not hashed again" in report
 
 
 def test_the_page_works_without_a_script_for_files(

@@ -69,7 +69,9 @@ class PlanAnswer(Message):
     unreadable: int
     sizes: PlanSizes
     bytes: int = Field(description="Of all that is new.")
-    cached: int = Field(description="How many were known and not read again.")
+    cached: int = Field(
+        description="How many are unchanged since the last time and were not hashed again."
+    )
     files: list[PlannedFileAnswer]
     problems: list[Problem]
 

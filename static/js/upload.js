@@ -88,7 +88,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
     panel.classList.add("busy");
     panel.classList.remove("planned");
     find("state").hidden = false;
-    find("server").hidden = true;
+    find("server").hidden = items.length > 0;
     find("again").hidden = true;
     find("plan").replaceChildren();
     for (const item of items) item.failed = false;
