@@ -135,12 +135,15 @@ def _copy_bytes(
             copy = open(temporary, "xb", buffering=0)  # noqa: SIM115  closed below
         with copy:
             digest = hashlib.sha256()
-            while True:
+            # A byte more than there is shows that it grows, and no more is read of one that does.
+            left = before.st_size + 1
+            while left:
                 check()
                 with _reading():
-                    piece = file.read(CHUNK_BYTES)
+                    piece = file.read(min(CHUNK_BYTES, left))
                 if not piece:
                     break
+                left -= len(piece)
                 digest.update(piece)
                 with _writing(os.path.basename(source)):
                     _write_all(copy.fileno(), piece)
