@@ -9,6 +9,7 @@ from typing import Any, Final
 import operation_state
 import photo_listing
 from daily_backup import rotate_now
+from duplicates import Duplicates
 from errors import (
     InvalidRequestError,
 )
@@ -23,6 +24,8 @@ from operation_runner import Deed, OperationContext, OperationRunner, OperationS
 from operation_state import Operation, OperationStatus, OperationType
 from photo_listing import PhotoFilter
 from settings import Settings
+from trash import Trash
+from trash_purge import TrashPurge
 from verification import Verifier
 
 _PREPARED_PHOTOS: Final = 500
@@ -42,6 +45,11 @@ class LibraryOperations(LibraryParts):
         edits = self.make_edits()
         self.favorites = Favorites(self.database, edits)
         self.conflicts = edits.finish_interrupted()
+        moves = self.make_trash_moves()
+        self.trash = Trash(self.database, edits, moves)
+        self.trash.finish_interrupted()
+        self.purge = TrashPurge(self.database, edits, moves)
+        self.duplicates = Duplicates(self.database, self.pool, self.favorites, self.trash)
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
         """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
@@ -139,20 +147,39 @@ class LibraryOperations(LibraryParts):
                 self._supersede(OperationType.VERIFY_LIBRARY)
             return report.as_dict()
 
-        def rate(context: OperationContext) -> dict[str, Any]:
-            return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
-
-        def undo(context: OperationContext) -> dict[str, Any]:
-            return self.favorites.undo_many(context, parameters["operation_id"])
-
-        return {
+        deeds: dict[OperationType, Deed] = {
             OperationType.UPDATE_INDEX: update_index,
             OperationType.REBUILD_DATABASE: rebuild,
             OperationType.VERIFY_LIBRARY: verify,
-            OperationType.RATE_PHOTOS: rate,
+        }
+        return (deeds | self._list_edits(parameters))[operation_type]
+
+    def _list_edits(self, parameters: Mapping[str, Any]) -> dict[OperationType, Deed]:
+        """The deeds that edit or move photos one by one."""
+        chosen = parameters.get
+        return {
+            OperationType.RATE_PHOTOS: lambda context: self.favorites.rate_many(
+                context, chosen("photo_ids", []), chosen("rating", 0)
+            ),
             OperationType.KEEP_RATINGS: self.favorites.keep_many,
-            OperationType.UNDO_EDITS: undo,
-        }[operation_type]
+            OperationType.UNDO_EDITS: lambda context: self.duplicates.undo_merge(
+                context, chosen("operation_id", "")
+            ),
+            OperationType.TRASH_PHOTOS: lambda context: self.trash.trash_many(
+                context,
+                chosen("photo_ids", []),
+                with_companions=bool(chosen("with_companions", False)),
+            ),
+            OperationType.RESTORE_PHOTOS: lambda context: self.trash.restore_many(
+                context, chosen("photo_ids", ()), chosen("entry_ids", ())
+            ),
+            OperationType.PURGE_TRASH: lambda context: self.purge.purge_many(
+                context, chosen("entry_ids", ()), chosen("until")
+            ),
+            OperationType.MERGE_DUPLICATES: lambda context: self.duplicates.merge_many(
+                context, chosen("groups", ()), suggested=bool(chosen("suggested", False))
+            ),
+        }
 
     def _supersede(self, *operation_types: OperationType) -> None:
         """What was interrupted before is done by what was completed now."""

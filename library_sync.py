@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import catalog
+import move_rows
 import rating_rows
 import write_journal
 from beside_store import NOTHING_BESIDE, BesideStore
@@ -269,6 +270,7 @@ class _IndexRun:
         with self._database.transaction() as connection:
             # What was edited since the walk was read again by the edit, and later than here.
             edited = write_journal.list_edited_photos(connection, self._started_at)
+            edited |= move_rows.list_moved_photos(connection, self._started_at)
             read_here = {**moved, **plan.updated}
             catalog.mark_missing(connection, set(plan.missing) - edited, self._started_at)
             catalog.update_photos(

@@ -42,7 +42,15 @@ from operation_state import (
 )
 
 EDITS: Final = frozenset(
-    {OperationType.RATE_PHOTOS, OperationType.KEEP_RATINGS, OperationType.UNDO_EDITS}
+    {
+        OperationType.RATE_PHOTOS,
+        OperationType.KEEP_RATINGS,
+        OperationType.UNDO_EDITS,
+        OperationType.TRASH_PHOTOS,
+        OperationType.RESTORE_PHOTOS,
+        OperationType.PURGE_TRASH,
+        OperationType.MERGE_DUPLICATES,
+    }
 )
 """Operations that edit photos one by one, each edit for itself."""
 

@@ -22,7 +22,13 @@ from errors import InvalidRequestError
 LIBRARY_DIR: Final = ".library"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5001
-_MOST: Final = {"workers": 64, "worker_memory_mb": 1 << 20, "file_timeout_s": 86_400}
+_MOST: Final = {
+    "workers": 64,
+    "worker_memory_mb": 1 << 20,
+    "file_timeout_s": 86_400,
+    "trash_days": 36_500,
+}
+_MAY_BE_ZERO: Final = frozenset({"trash_days"})
 LOOPBACK_NAME: Final = "localhost"
 
 
@@ -38,6 +44,7 @@ class Settings:
     file_timeout_s: how long one file may take before its worker is ended.
     time_zone: where films were taken that say their date in UTC alone, `Europe/Berlin`; the
         machine's own unless told otherwise. Another one dates them anew with the next index.
+    trash_days: after how many days what lies in the trash is deleted for good; 0 for never.
     """
 
     library: Path
@@ -49,6 +56,7 @@ class Settings:
     worker_memory_mb: int = 1024
     file_timeout_s: float = 60.0
     time_zone: ZoneInfo = field(default_factory=lambda: find_machine_zone())
+    trash_days: int = 0
 
     @property
     def database_path(self) -> Path:
@@ -95,18 +103,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         "worker_memory_mb": int,
         "file_timeout_s": (int, float),
         "time_zone": str,
+        "trash_days": int,
     }
     assert kinds.keys() <= {known.name for known in fields(Settings)}
     for key, value in values.items():
-        if key not in kinds:
-            raise InvalidRequestError(
-                f"{path}: there is no setting {key!r}; there are {', '.join(kinds)}."
-            )
-        if not isinstance(value, kinds[key]) or isinstance(value, bool):
-            raise InvalidRequestError(f"{path}: {key} has a value of the wrong kind: {value!r}.")
-        # Not a number is neither below nor above anything.
-        if isinstance(value, int | float) and not 0 < value <= _MOST[key]:
-            raise InvalidRequestError(f"{path}: {key} must be above 0 and at most {_MOST[key]}.")
+        _check_value(path, key, value, kinds)
     if "allowed_hosts" in values:
         if not all(isinstance(name, str) for name in values["allowed_hosts"]):
             raise InvalidRequestError(f"{path}: allowed_hosts must be a list of names.")
@@ -114,6 +115,22 @@ def _read_toml(path: Path) -> dict[str, Any]:
     if "time_zone" in values:
         values["time_zone"] = _find_zone(values["time_zone"], path)
     return values
+
+
+def _check_value(
+    path: Path, key: str, value: object, kinds: Mapping[str, type | tuple[type, ...]]
+) -> None:
+    if key not in kinds:
+        raise InvalidRequestError(
+            f"{path}: there is no setting {key!r}; there are {', '.join(kinds)}."
+        )
+    if not isinstance(value, kinds[key]) or isinstance(value, bool):
+        raise InvalidRequestError(f"{path}: {key} has a value of the wrong kind: {value!r}.")
+    if not isinstance(value, int | float) or (value == 0 and key in _MAY_BE_ZERO):
+        return
+    # Not a number is neither below nor above anything.
+    if not 0 < value <= _MOST[key]:
+        raise InvalidRequestError(f"{path}: {key} must be above 0 and at most {_MOST[key]}.")
 
 
 def _find_zone(name: str, path: Path) -> ZoneInfo:
