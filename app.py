@@ -21,7 +21,19 @@ from closed_library import choose_library, recover_library
 from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
 from library import Library, open_library
 from settings import DEFAULT_PORT, Settings, is_loopback, load_settings
-from web import api_document, auth, common, edits, favorites, grid, guards, operations, photos
+from web import (
+    api_document,
+    auth,
+    common,
+    duplicates,
+    edits,
+    favorites,
+    grid,
+    guards,
+    operations,
+    photos,
+    trash,
+)
 from web.api_contract import Answer, promise
 from web.api_models import DamagedAnswer, Error, HealthAnswer
 from web.recovery import Damaged, create_recovery_app
@@ -44,7 +56,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.extensions[common.EXTENSION] = library or _open(settings)
     common.register(app)
     guards.register(app)
-    for room in (auth, grid, photos, operations, favorites, edits, api_document):
+    for room in (auth, grid, photos, operations, favorites, edits, trash, duplicates, api_document):
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,

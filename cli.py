@@ -22,6 +22,7 @@ import app
 import catalog
 import cli_access
 import cli_edits
+import cli_trash
 import migrate_db
 import operation_state
 from cli_common import (
@@ -45,11 +46,13 @@ from library import open_library
 from library_location import is_held
 from library_sync import IndexReport
 from operation_progress import progress_of_row
+from operation_runner import EDITS
 from operation_state import CheckpointHelper, OperationType
 from settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from terminal import (
     Terminal,
     describe_index,
+    describe_moves,
     describe_operations,
     describe_rebuild,
     describe_verify,
@@ -324,6 +327,7 @@ def resume(
     describe = {
         OperationType.REBUILD_DATABASE: describe_rebuild,
         OperationType.VERIFY_LIBRARY: describe_verify,
+        **dict.fromkeys(EDITS, describe_moves),
     }.get(OperationType(chosen.operation_type), describe_index)
     print_report(ctx, report, describe(report), as_json=as_json)
 
@@ -331,12 +335,16 @@ def resume(
 @main.command("list")
 @library_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a photo, a line each.")
+@click.option("--trash", is_flag=True, help="What lies in the trash instead.")
 @data_dir_option
 @click.pass_context
 def list_photos(
-    ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None
+    ctx: click.Context, library: Path, as_json: bool, trash: bool, own_data_dir: Path | None
 ) -> None:
     """List the photos of LIBRARY by path; works while another process serves it."""
+    if trash:
+        cli_trash.list_trash(make_settings(ctx, library, own_data_dir), as_json=as_json)
+        return
     database = open_for_reading(make_settings(ctx, library, own_data_dir))
     try:
         with database.reading() as connection:
@@ -353,6 +361,7 @@ def list_photos(
 
 cli_access.register(main)
 cli_edits.register(main)
+cli_trash.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
 import rating_rows
 from catalog import FAVORITE_RATING
 from cli_common import (
+    NOTHING_DONE,
     data_dir_option,
     finish_operation,
     json_option,
     library_argument,
+    make_relative,
     make_settings,
     print_report,
 )
@@ -25,17 +26,6 @@ from settings import Settings
 from terminal import describe_edits, interrupted_by_sigterm
 
 _Report: TypeAlias = dict[str, Any]
-_NOTHING: Final[_Report] = {
-    "operation_id": None,
-    "status": "completed",
-    **dict.fromkeys(("found", "added", "changed", "moved", "missing", "unchanged"), 0),
-    "success_count": 0,
-    "error_count": 0,
-    "problems": [],
-    "seconds": 0.0,
-    "cache": {},
-}
-
 _paths_argument = click.argument("paths", metavar="PATH...", nargs=-1)
 
 
@@ -124,7 +114,7 @@ def _report(
     with interrupted_by_sigterm():
         opened = open_library(settings)
         try:
-            report = {**_NOTHING, **edit(opened)}
+            report = {**NOTHING_DONE, **edit(opened)}
         finally:
             opened.close()
     print_report(ctx, report, describe_edits(report), as_json=as_json)
@@ -132,7 +122,7 @@ def _report(
 
 def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
     """Rate the photos at these paths; those that are not in the library are problems."""
-    wanted = _relative(opened.settings.library, paths)
+    wanted = make_relative(opened.settings.library, paths)
     with opened.database.reading() as connection:
         ratings = rating_rows.find_ratings(connection, wanted)
     known = {path: row for path, row in ratings.items() if rating or row[1] == FAVORITE_RATING}
@@ -154,25 +144,11 @@ def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
     }
 
 
-def _relative(library: Path, paths: Iterable[str]) -> list[str]:
-    """Paths as rows have them; what lies outside the library stays as it was said."""
-    root = os.path.realpath(library)
-    found = []
-    for path in paths:
-        absolute = os.path.normpath(os.path.join(root, path))
-        folder = os.path.realpath(os.path.dirname(absolute))
-        absolute = os.path.join(folder, os.path.basename(absolute))
-        inside = absolute.startswith(root.rstrip("/") + "/")
-        found.append(os.path.relpath(absolute, root) if inside else path)
-    return list(dict.fromkeys(found))
-
-
 def _undo(opened: Library, edit_id: str | None) -> _Report:
     if edit_id is None:
-        last = next((edit for edit in opened.list_edits(limit=1000) if edit.undoable), None)
-        if last is None:
+        edit_id = opened.find_last_deed()
+        if edit_id is None:
             raise NotFoundError("There is no edit to take back.")
-        edit_id = last.operation_id or str(last.id)
     if edit_id.isascii() and edit_id.isdigit():
         photo = opened.undo_edit(int(edit_id))
         return {"found": 1, "changed": int(photo.edit_id is not None), "success_count": 1}

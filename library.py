@@ -38,6 +38,7 @@ from write_journal import Edit
 _PREPARED_PHOTOS: Final = 500
 _LISTED_OPERATIONS: Final = 50
 _WAIT_FOR_EDITS_S: Final = 60.0
+_LOOKED_AT: Final = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,18 @@ class Library(LibraryOperations):
         """The newest edits of all photos or of one, the last first."""
         with self.database.reading() as connection:
             return write_journal.list_edits(connection, photo_id=photo_id, limit=limit)
+
+    def find_last_deed(self) -> str | None:
+        """What `undo` takes back next: an operation, or a single edit, by its id.
+
+        That is what was done last to photos, and still holds.
+        """
+        last = next((edit for edit in self.list_edits(limit=_LOOKED_AT) if edit.undoable), None)
+        with self.database.reading() as connection:
+            moved = move_rows.find_last_operation(connection)
+        if moved and (last is None or moved[1] > (last.done_at or "")):
+            return moved[0]
+        return (last.operation_id or str(last.id)) if last else None
 
     def undo_edit(self, edit_id: int) -> RatedPhoto:
         """Take one edit back. Raises `NotFoundError`, `EditRefusedError`."""

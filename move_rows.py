@@ -131,6 +131,18 @@ def list_entries_of(connection: sqlite3.Connection, operation_id: str) -> list[i
     return list(dict.fromkeys(row[0] for row in rows))
 
 
+def find_last_operation(connection: sqlite3.Connection) -> tuple[str, str] | None:
+    """The operation that last put photos into the trash that are still there, and when."""
+    row = connection.execute(
+        "SELECT move.operation_id, move.done_at FROM trash_moves AS move JOIN deleted_photos"
+        " AS deleted ON deleted.trash_filename = move.trash_filename"
+        " AND deleted.original_path = move.path"
+        " WHERE move.kind = 'trash' AND move.state = 'done' AND move.operation_id IS NOT NULL"
+        " ORDER BY move.id DESC LIMIT 1"
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
 def list_moved_photos(connection: sqlite3.Connection, since: str) -> set[int]:
     """Photos that went into the trash or came out of it since then, or are on their way."""
     rows = connection.execute(

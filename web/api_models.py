@@ -139,6 +139,68 @@ class BulkFavoriteBody(Message):
     rating: Rating = Field(description="5 is a favorite, 0 clears.")
 
 
+class TrashBody(Message):
+    """Photos to be moved into the trash."""
+
+    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"photo_ids": [1, 2]}]})
+
+    photo_ids: list[PhotoId] = Field(min_length=1, max_length=MOST_PHOTOS)
+    with_companions: bool = Field(False, description="RAW and JPEG of one name, both of them.")
+
+
+class RestoreBody(Message):
+    """Photos to be brought back: by the ids that they had, or by those of their entries."""
+
+    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"photo_ids": [1, 2]}]})
+
+    photo_ids: list[PhotoId] = Field([], max_length=MOST_PHOTOS)
+    entry_ids: list[PhotoId] = Field([], max_length=MOST_PHOTOS)
+
+
+class PurgeBody(Message):
+    """What is deleted from the trash for good."""
+
+    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"entry_ids": [1, 2]}]})
+
+    entry_ids: list[PhotoId] = Field(
+        [], max_length=MOST_PHOTOS, description="These entries; else `all` has to be true."
+    )
+    all: bool = Field(False, description="Everything that lies in the trash now.")
+
+
+class MergeBody(Message):
+    """One of equal photos that is kept, and those that go to the trash."""
+
+    model_config = _STRICT | ConfigDict(
+        json_schema_extra={"examples": [{"keep": 1, "trash": [2, 3]}]}
+    )
+
+    keep: PhotoId
+    trash: list[PhotoId] = Field(min_length=1, max_length=MOST_PHOTOS)
+
+
+class DryRunQuery(Query):
+    """Whether it is done, or only planned."""
+
+    dry_run: Literal["0", "1"] = Field("0", description="1: say what would be done.")
+
+
+class TrashQuery(Query):
+    """Which entries of the trash."""
+
+    limit: Listed = Field(100, description="Entries of one page.")
+    cursor: Annotated[int, Field(ge=1, le=LARGEST_ID), _read_digits(_ID_DIGITS)] | None = Field(
+        None, description="The `next_cursor` of the page before."
+    )
+
+
+class DuplicatesQuery(Query):
+    """Which groups of equal photos."""
+
+    limit: Listed = Field(100, description="Groups of one page.")
+    cursor: str = Field("", description="The `next_cursor` of the page before.")
+
+
 class IndexBody(Message):
     """Bring the index to what lies on disk, or build the database anew."""
 
@@ -218,6 +280,26 @@ class RatedAnswer(Message):
     favorited: bool
 
 
+class TrashedPhoto(PhotoAnswer):
+    """A photo in the trash, as it was; of one of an older app what is known."""
+
+    original_path: str
+    deleted_at: str
+    entry_id: int = Field(description="What restores or deletes it.")
+
+
+class TrashAnswer(Message):
+    photos: list[TrashedPhoto]
+    count: int = Field(description="Of all, whatever the page.")
+    next_cursor: int | None = Field(description="Null on the last page.")
+
+
+class PlannedPhoto(Message):
+    photo_id: int
+    path: str
+    bytes: int
+
+
 class PhotoError(Message):
     photo_id: int
     error: str = Field(description="Why, as a sentence.")
@@ -260,6 +342,30 @@ class OperationStarted(Message):
 class Problem(Message):
     path: str
     reason: str
+
+
+class TrashPlanAnswer(Message):
+    """What would be done; nothing was."""
+
+    photos: list[PlannedPhoto]
+    count: int
+    bytes: int
+    problems: list[Problem]
+
+
+class DuplicateGroupAnswer(Message):
+    """Photos of one picture."""
+
+    key: str
+    keep: int = Field(description="The photo that is suggested to be kept.")
+    same_bytes: bool = Field(description="Whether the files are equal as a whole.")
+    differs: list[str] = Field(description="The keys in which they differ.")
+    photos: list[PhotoAnswer]
+
+
+class DuplicatesAnswer(Message):
+    groups: list[DuplicateGroupAnswer]
+    next_cursor: str | None = Field(description="Null on the last page.")
 
 
 class OperationAnswer(Message):

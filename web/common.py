@@ -261,6 +261,10 @@ _DEEDS: Final = {
     OperationType.UPDATE_INDEX: ("Update of the index", "Updating the index"),
     OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
     OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
+    OperationType.TRASH_PHOTOS: ("Move to the trash", "Moving photos to the trash"),
+    OperationType.RESTORE_PHOTOS: ("Restore from the trash", "Restoring photos"),
+    OperationType.PURGE_TRASH: ("Emptying of the trash", "Deleting from the trash"),
+    OperationType.MERGE_DUPLICATES: ("Merge of duplicates", "Merging duplicates"),
 }
 _PHASES: Final = {
     "walk": "looking through the folders",
@@ -270,6 +274,10 @@ _PHASES: Final = {
     "check": "checking the new database",
     "swap": "putting it in place",
     "verify": "reading files again",
+    "trash": "moving to the trash",
+    "restore": "bringing back",
+    "purge": "deleting",
+    "merge": "comparing and merging",
 }
 
 

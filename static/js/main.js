@@ -5,6 +5,7 @@ import { startResume } from "./resume.js";
 import { startScrubber } from "./scrubber.js";
 import { startSections } from "./sections.js";
 import { startTimes } from "./times.js";
+import { startTrash } from "./trash.js";
 import { startViewer, startViewerPage } from "./viewer.js";
 
 document.documentElement.classList.add("scripted");
@@ -18,7 +19,11 @@ if (find(".months")) {
   const sections = startSections(find(".months"));
   startCells(find(".months"), sections);
   if (find("[data-viewer]")) startViewer(find("[data-viewer]"), sections);
+  startTrash(sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
 if (find("[data-resume]")) startResume(find("[data-resume]"));
-if (find("[data-viewer-page]")) startViewerPage(find("[data-viewer-page]"));
+if (find("[data-viewer-page]")) {
+  startViewerPage(find("[data-viewer-page]"));
+  startTrash(null);
+}

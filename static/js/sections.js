@@ -49,6 +49,7 @@ export function startSections(months) {
     const address = new URL(`/months/${block.dataset.month}`, location.href);
     for (const [name, value] of query) address.searchParams.set(name, value);
     address.searchParams.set("offset", block.dataset.offset);
+    if (block.dataset.limit) address.searchParams.set("limit", block.dataset.limit); // some were trashed
     try {
       const cells = await fetchFragment(address, load.signal);
       const filled = document.createElement("template");
