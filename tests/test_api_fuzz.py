@@ -32,6 +32,8 @@ ALSO_RIGHT = {
     "send_preview": ["416", "422"],
     "cancel_operation": ["400"],  # of an operation that has ended
     "answer_interrupted": ["400"],
+    "merge_duplicates": ["400"],  # to keep and to trash the same photo
+    "send_trashed_thumbnail": ["422"],
 }
 
 

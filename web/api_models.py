@@ -142,30 +142,32 @@ class BulkFavoriteBody(Message):
 class TrashBody(Message):
     """Photos to be moved into the trash."""
 
-    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"photo_ids": [1, 2]}]})
+    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"photo_ids": [4, 5]}]})
 
     photo_ids: list[PhotoId] = Field(min_length=1, max_length=MOST_PHOTOS)
     with_companions: bool = Field(False, description="RAW and JPEG of one name, both of them.")
 
 
 class RestoreBody(Message):
-    """Photos to be brought back: by the ids that they had, or by those of their entries."""
+    """Photos to be brought back, by the ids that they had."""
 
-    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"photo_ids": [1, 2]}]})
+    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"photo_ids": [4, 5]}]})
 
-    photo_ids: list[PhotoId] = Field([], max_length=MOST_PHOTOS)
-    entry_ids: list[PhotoId] = Field([], max_length=MOST_PHOTOS)
+    photo_ids: list[PhotoId] = Field(min_length=1, max_length=MOST_PHOTOS)
 
 
-class PurgeBody(Message):
-    """What is deleted from the trash for good."""
+class EntriesBody(Message):
+    """Entries of the trash."""
 
-    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"entry_ids": [1, 2]}]})
+    model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"entry_ids": [4, 5]}]})
 
-    entry_ids: list[PhotoId] = Field(
-        [], max_length=MOST_PHOTOS, description="These entries; else `all` has to be true."
-    )
-    all: bool = Field(False, description="Everything that lies in the trash now.")
+    entry_ids: list[PhotoId] = Field(min_length=1, max_length=MOST_PHOTOS)
+
+
+class EverythingBody(Message):
+    """All that lies in the trash now."""
+
+    all: Literal[True]
 
 
 class MergeBody(Message):

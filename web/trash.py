@@ -17,8 +17,9 @@ from web.api_contract import Answer, promise, refuse
 from web.api_models import (
     LARGEST_ID,
     DryRunQuery,
+    EntriesBody,
+    EverythingBody,
     OperationStarted,
-    PurgeBody,
     RestoreBody,
     TrashAnswer,
     TrashBody,
@@ -59,20 +60,26 @@ def trash_photos(query: DryRunQuery, body: TrashBody) -> ResponseReturnValue:
 
 
 @blueprint.post("/api/photos/restore")
-@promise(_TAG, _STARTED | refuse(404, 409, 507), query=DryRunQuery, body=RestoreBody, writes=True)
-def restore_photos(query: DryRunQuery, body: RestoreBody) -> ResponseReturnValue:
+@promise(
+    _TAG,
+    _STARTED | refuse(404, 409, 507),
+    query=DryRunQuery,
+    body=RestoreBody | EntriesBody,
+    writes=True,
+)
+def restore_photos(query: DryRunQuery, body: RestoreBody | EntriesBody) -> ResponseReturnValue:
     """Bring photos back from the trash, each under its old id.
 
     Never over another file: where one stands, a photo comes back under a number.
     """
-    if not body.photo_ids and not body.entry_ids:
-        raise InvalidRequestError("Name the photos to bring back.")
     library = get_library()
+    photo_ids = body.photo_ids if isinstance(body, RestoreBody) else []
+    entry_ids = body.entry_ids if isinstance(body, EntriesBody) else []
     if query.dry_run == "1":
         with library.database.reading() as connection:
-            plan = plan_restore(connection, body.photo_ids, body.entry_ids)
+            plan = plan_restore(connection, photo_ids, entry_ids)
         return jsonify(plan.as_dict())
-    return jsonify(operation_id=library.start_restore(body.photo_ids, body.entry_ids)), 202
+    return jsonify(operation_id=library.start_restore(photo_ids, entry_ids)), 202
 
 
 @blueprint.get("/api/trash")
@@ -103,19 +110,24 @@ def send_trashed_thumbnail(entry_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/api/trash/purge")
-@promise(_TAG, _STARTED | refuse(404, 409, 507), query=DryRunQuery, body=PurgeBody, writes=True)
-def purge_trash(query: DryRunQuery, body: PurgeBody) -> ResponseReturnValue:
+@promise(
+    _TAG,
+    _STARTED | refuse(404, 409, 507),
+    query=DryRunQuery,
+    body=EntriesBody | EverythingBody,
+    writes=True,
+)
+def purge_trash(query: DryRunQuery, body: EntriesBody | EverythingBody) -> ResponseReturnValue:
     """Delete photos from the trash for good: these, or all of them.
 
     A file that is not byte for byte what was put there stays.
     """
-    if body.all == bool(body.entry_ids):
-        raise InvalidRequestError("Name entry_ids, or say all.")
     library, until = get_library(), trash_rows.now()
+    entry_ids = body.entry_ids if isinstance(body, EntriesBody) else []
     if query.dry_run == "1":
         with library.database.reading() as connection:
-            return jsonify(plan_purge(connection, body.entry_ids, until).as_dict())
-    started = library.start_purge(body.entry_ids, until if body.all else None)
+            return jsonify(plan_purge(connection, entry_ids, until).as_dict())
+    started = library.start_purge(entry_ids, None if entry_ids else until)
     return jsonify(operation_id=started), 202
 
 
