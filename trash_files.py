@@ -23,14 +23,11 @@ from typing import Any, Final
 from errors import EditRefusedError
 from old_values import find_relative_path
 from safe_write import (
-    TEMPORARY_SUFFIX,
     Stamps,
     make_stamps,
-    name_temporary,
     read_small_file,
     remove_temporary,
     sync_folder,
-    write_bytes,
 )
 from settings import LIBRARY_DIR
 
@@ -154,14 +151,16 @@ class TrashFiles:
     # -- notes -------------------------------------------------------------------------------
 
     def write_note(self, place: TrashPlace, name: str, said: Mapping[str, Any]) -> None:
-        """Write down beside a trashed file what it was; one of the same name is replaced."""
+        """Write down what a file was, before it comes to lie beside; to the disk.
+
+        Under its own name at once: half a note is none, and the file has not been moved then.
+        """
         path = self.locate(place, name + NOTE_SUFFIX)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        text = json.dumps(dict(said), indent=1) + "\n"
-        write_bytes(
-            path, text.encode(), name_temporary(path), stamps=None, before_replace=lambda _: None
-        )
+        with open(path, "xb") as file:
+            file.write((json.dumps(dict(said), indent=1) + "\n").encode())
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(os.path.dirname(path))
 
     def remove_note(self, place: TrashPlace, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -313,7 +312,3 @@ def complete_move(source: str, target: str, temporary: str) -> bool:
     os.unlink(source)
     sync_folder(os.path.dirname(source))
     return True
-
-
-def is_temporary(name: str) -> bool:
-    return name.endswith(TEMPORARY_SUFFIX)
