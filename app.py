@@ -64,6 +64,9 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
         photos.name_format,
         photos.name_kind,
         photos.list_marks,
+        photos.describe_star,
+        photos.name_kept,
+        photos.name_rating,
     ):
         app.jinja_env.globals[word.__name__] = word
     app.jinja_env.filters["clock"] = photos.format_clock

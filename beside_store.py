@@ -36,7 +36,7 @@ class BesideStore:
 
     def path(self, name: str) -> Path:
         """Where a sidecar of this name lies. Raises `EditRefusedError` for what is no name."""
-        if "/" in name or name.startswith("."):
+        if "/" in name or name in ("", ".", ".."):
             raise EditRefusedError(f"{name!r} is no sidecar beside the library.")
         return self.folder / name
 

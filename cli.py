@@ -51,8 +51,8 @@ from operation_state import CheckpointHelper, OperationType
 from settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from terminal import (
     Terminal,
+    describe_edits,
     describe_index,
-    describe_moves,
     describe_operations,
     describe_rebuild,
     describe_verify,
@@ -327,7 +327,7 @@ def resume(
     describe = {
         OperationType.REBUILD_DATABASE: describe_rebuild,
         OperationType.VERIFY_LIBRARY: describe_verify,
-        **dict.fromkeys(EDITS, describe_moves),
+        **dict.fromkeys(EDITS, describe_edits),
     }.get(OperationType(chosen.operation_type), describe_index)
     print_report(ctx, report, describe(report), as_json=as_json)
 

@@ -26,6 +26,7 @@ NOTHING_DONE: Final[dict[str, Any]] = {
     "success_count": 0,
     "error_count": 0,
     "problems": [],
+    "problem_count": 0,
     "seconds": 0.0,
     "cache": {},
 }

@@ -141,6 +141,7 @@ def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
         "unchanged": len(ratings) - report.get("changed", 0) - report.get("error_count", 0),
         "error_count": report.get("error_count", 0) + len(unknown),
         "problems": report.get("problems", []) + unknown,
+        "problem_count": report.get("problem_count", 0) + len(unknown),
     }
 
 

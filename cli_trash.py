@@ -246,6 +246,7 @@ def _print_plan(
         **said,
         "found": said["count"] + len(said["problems"]) + len(unknown),
         "problems": said["problems"] + unknown,
+        "problem_count": len(said["problems"]) + len(unknown),
     }
     print_report(ctx, report, describe_plan(report), as_json=as_json)
 
@@ -267,6 +268,7 @@ def _report(
     report = {**NOTHING_DONE, **done}
     report["found"] += len(unknown)
     report["error_count"] += len(unknown)
+    report["problem_count"] += len(unknown)
     report["problems"] = [*report["problems"], *unknown]
     print_report(ctx, report, describe_moves(report), as_json=as_json)
 

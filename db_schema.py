@@ -162,6 +162,7 @@ INDICES: Final = (
     "CREATE INDEX idx_rating ON photos (rating)",
     "CREATE INDEX idx_photos_date_id ON photos (date_taken, id)",
     "CREATE INDEX idx_favorites ON photos (rating, date_taken, id)",
+    "CREATE INDEX idx_unkept ON photos (missing_since) WHERE kept_in = 'database'",
     "CREATE INDEX idx_operation_status ON operation_state (status)",
     "CREATE INDEX idx_operation_type ON operation_state (operation_type)",
     "CREATE INDEX idx_operation_updated ON operation_state (updated_at)",

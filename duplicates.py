@@ -6,17 +6,22 @@ Before anything goes the files themselves are read again and compared byte by by
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import catalog
 import duplicate_rows
 import move_rows
 import photo_listing
+import write_journal
+from capture_date import LocalDate
 from catalog import Photo
+from date_edit import DateEdits
+from date_tags import NewDate
 from db import Database
 from duplicate_rows import PictureGroup, share_picture
+from edit_undo import EditUndo
 from errors import EditRefusedError, NotFoundError
 from favorites import Favorites
 from file_operations import check_copy
@@ -27,18 +32,9 @@ from move_rows import MoveKind
 from operation_runner import OperationContext
 from trash import Trash
 
-DateMerger: TypeAlias = Callable[[Photo, Photo, str], None]
-"""Gives the first photo the date of the second, for an operation; raises where it cannot."""
-
 _SECONDS_A_BYTE: Final = 2e-7
-
-
-def refuse_to_merge_dates(kept: Photo, other: Photo, _operation_id: str) -> None:
-    """The `DateMerger` of a library that cannot write dates."""
-    raise EditRefusedError(
-        f"{kept.current_path} has no date, and {other.current_path} has one that would be lost. "
-        "Keep that one instead."
-    )
+_GUESSED: Final = ("filename", "none")
+"""Sources of a date that no tag says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +99,9 @@ class Duplicates:
     database: Database
     pool: WorkerPool
     favorites: Favorites
+    dates: DateEdits
+    edit_undo: EditUndo
     trash: Trash
-    merge_date: DateMerger = refuse_to_merge_dates
 
     def merge_many(
         self,
@@ -127,20 +124,19 @@ class Duplicates:
         wanted: dict[int, list[int]] = {}
         for key, ids in chosen:
             wanted.setdefault(key, []).extend(one for one in ids if one not in before)
-        trashed = rated = 0
 
         def merge_one(keep_id: int) -> bool:
-            nonlocal trashed, rated
-            if not wanted[keep_id]:
-                return True  # all of it was done before it was stopped
-            rated += self._merge(context, keep_id, list(dict.fromkeys(wanted[keep_id])))
+            if wanted[keep_id]:  # else all of it was done before it was stopped
+                self._merge(context, keep_id, list(dict.fromkeys(wanted[keep_id])))
             return True
 
         tally = do_many(context, self.database, "merge", names, merge_one)
         folders = self.trash.end(context)
         with self.database.reading() as connection:
             trashed = len(move_rows.list_done(connection, context.operation_id, MoveKind.TRASH))
-        report = tally.as_report(moved=trashed, changed=rated)
+            edits = write_journal.list_edits_of_operation(connection, context.operation_id)
+        changed = len({edit.photo_id for edit in edits})
+        report = tally.as_report(moved=trashed, changed=changed)
         return report | {"folders_removed": folders, "groups": tally.found}
 
     def _list_suggested(self) -> list[tuple[int, list[int]]]:
@@ -152,8 +148,8 @@ class Duplicates:
             if group.is_plain
         ]
 
-    def _merge(self, context: OperationContext, keep_id: int, trash_ids: Sequence[int]) -> bool:
-        """One group; whether the kept photo was rated. Raises before anything is changed."""
+    def _merge(self, context: OperationContext, keep_id: int, trash_ids: Sequence[int]) -> None:
+        """One group. Raises `LibraryError` before anything of it is moved."""
         with self.database.reading() as connection:
             kept = _get(connection, keep_id)
             others = [_get(connection, photo_id) for photo_id in trash_ids]
@@ -166,15 +162,14 @@ class Duplicates:
         for other in others:
             context.check()
             self._compare(kept, other)
-        rated = self._merge_rating(context, kept, others)
-        self._merge_dates(context, kept, others)
+        self._merge_date(context, kept, others)
+        self._merge_rating(context, kept, others)
         for other in others:
             with self.database.reading() as connection:
                 films = _list_films(connection, other.id)
             for film in films:
                 self.trash.trash(film.id, context.operation_id, other.id)
             self.trash.trash(other.id, context.operation_id)
-        return rated
 
     def _compare(self, kept: Photo, other: Photo) -> None:
         """Read both files and compare their pictures byte by byte. Raises `EditRefusedError`."""
@@ -197,24 +192,26 @@ class Duplicates:
 
     def _merge_rating(
         self, context: OperationContext, kept: Photo, others: Sequence[Photo]
-    ) -> bool:
-        """Give the kept photo the highest rating of all; whether it had a lower one."""
+    ) -> None:
+        """Give the kept photo the highest rating of all."""
         best = max(photo.rating or 0 for photo in (kept, *others))
-        if best <= max(kept.rating or 0, 0):
-            return False
-        return self.favorites.rate(kept.id, best, context.operation_id).edit_id is not None
+        if best > max(kept.rating or 0, 0):
+            self.favorites.rate(kept.id, best, context.operation_id)
 
-    def _merge_dates(self, context: OperationContext, kept: Photo, others: Sequence[Photo]) -> None:
-        if kept.date_taken is not None:
+    def _merge_date(self, context: OperationContext, kept: Photo, others: Sequence[Photo]) -> None:
+        """Give the kept photo the date that another one's tags say, where its own say none."""
+        best = min((kept, *others), key=_rank_date)
+        if best.date_taken is None or _rank_date(best) == _rank_date(kept):
             return
-        dated = next((other for other in others if other.date_taken is not None), None)
-        if dated is not None:
-            self.merge_date(kept, dated, context.operation_id)
+        if best.date_taken == kept.date_taken:
+            return
+        new = NewDate(LocalDate(best.date_taken, best.utc_offset))
+        self.dates.set_date(kept.id, new, context.operation_id)
 
     def undo_merge(self, context: OperationContext, operation_id: str) -> dict[str, Any]:
         """The deed of `undo_edits`: what an operation trashed comes back, its edits are undone."""
         back = self.trash.take_back(context, operation_id)
-        edits = self.favorites.undo_many(context, operation_id)
+        edits = self.edit_undo.undo_many(context, operation_id)
         if not back["found"]:
             return edits
         summed = {
@@ -230,6 +227,13 @@ def _get(connection: sqlite3.Connection, photo_id: int) -> Photo:
     if photo.missing_since:
         raise EditRefusedError(f"The file of {photo.current_path} is not there now.")
     return photo
+
+
+def _rank_date(photo: Photo) -> int:
+    """0 for a date from tags, 1 for one that its name says, 2 for none."""
+    if photo.date_taken is None:
+        return 2
+    return int(photo.date_source in _GUESSED)
 
 
 def _name(connection: sqlite3.Connection, photo_id: int) -> str:

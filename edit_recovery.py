@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -85,7 +85,7 @@ class EditRecovery:
         path = self.places.locate(entry.place, entry.path)
         found = self._hash(path)
         made_or_removed = not entry.before.exists or not entry.after.exists
-        if found == _ABSENT and not made_or_removed:
+        if found == _ABSENT and not (made_or_removed and self._is_at_hand(entry)):
             return None  # moved, or on a disk that is not there: nothing is touched
         if entry.state == EditState.PREPARED and found == entry.content_hash_after:
             self._finish(entry, EditState.DONE)
@@ -97,6 +97,14 @@ class EditRecovery:
             return EditState.PLANNED
         self._finish(entry, EditState.CONFLICT)
         return EditState.CONFLICT
+
+    def _is_at_hand(self, entry: Edit) -> bool:
+        """Whether a sidecar that is not there is gone, and not on a disk that is."""
+        if entry.place != Place.SIDECAR or entry.photo_id is None:
+            return True
+        with self.database.reading() as connection:
+            photo = catalog.get_photo(connection, entry.photo_id)
+        return os.path.lexists(self.places.locate(Place.FILE, photo.current_path))
 
     def _finish(self, entry: Edit, state: EditState) -> None:
         self._remove_temporary(entry)
@@ -123,18 +131,27 @@ def bring_row(
     parts: EditParts,
     photo_id: int,
     end: Callable[[sqlite3.Connection], None] = lambda _: None,
+    own: tuple[int, int, int] | None = None,
 ) -> None:
-    """Bring a row to what its files say now, in one transaction with `end`."""
+    """Bring a row to what its files say now, in one transaction with `end`.
+
+    own: the stamps of the photo as this app has just put it in place (`FileIndexer.own`).
+    """
     with parts.database.reading() as connection:
         photo = catalog.get_photo(connection, photo_id)
     items: list[IndexedFile] = []
     try:
         file = find_file(parts.places.root, photo.current_path)
-        items = list(parts.indexer().index_files([file]))
+        indexer = parts.indexer()
+        if own:
+            indexer = replace(indexer, own={photo.current_path: own})
+        items = list(indexer.index_files([file]))
     except OSError as error:
         log.warning("%r was not read again after its edit: %s", photo.current_path, error)
     records = [item.record for item in items if item.record]
     with parts.database.transaction() as connection:
         end(connection)
-        catalog.update_photos(connection, dict(zip([photo_id], records, strict=False)))
+        # An index may have found the photo at another place meanwhile; it has read it there.
+        if catalog.get_photo(connection, photo_id).current_path == photo.current_path:
+            catalog.update_photos(connection, dict(zip([photo_id], records, strict=False)))
         remember_read(connection, parts.cache, items)

@@ -1,12 +1,13 @@
-"""One edit of one photo's rating: what has to be written where, and in which order.
+"""One edit of one photo, its rating or its date: what has to be written where, and in which order.
 
-A rating goes into the photo's own file where that can hold it, else into its sidecar, else
+A value goes into the photo's own file where that can hold it, else into its sidecar, else
 beside the library. Whatever says one already is kept in step, in an order in which a crash
 leaves the wish or the state before, and never a third thing.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +19,12 @@ import rating_rows
 import write_journal
 from catalog import Photo
 from edit_recovery import EditParts, EditRecovery, bring_row
+from edit_wishes import Changes, Tags, Wish
+from edit_writes import EditWrites
 from errors import (
+    EditOvertakenError,
     EditRefusedError,
-    LibraryError,
+    FileProblem,
     NotWritableError,
     PictureError,
 )
@@ -28,25 +32,31 @@ from exiftool_process import ExifTool
 from file_indexer import find_file
 from file_operations import (
     SIDECAR_SUFFIX,
+    TAGS_ONLY,
     BeforeReplace,
+    CopyReport,
     KnownHashes,
     Original,
     PictureReading,
+    Replaced,
     check_copy,
-    name_temporary,
+    extract_metadata_batch,
+    list_missing_blocks,
     read_picture,
     refuse_unwritable,
     remove_file,
-    stat_file,
+    sync_folder,
     write_bytes,
     write_tags,
 )
 from hash_cache import Hashes
-from media_types import NEWEST_EXIFTOOL, XMP_RATING, rating_tags_of
-from metadata import TagValue, plan_rating_tags, read_rating
+from media_types import NEWEST_EXIFTOOL, rating_tags_of
+from metadata import TagValue
 from sidecar_file import Sidecar, read_sidecar, restore_tags
-from write_journal import Edit, EditState, Place, PlannedEdit, Values
+from write_journal import Edit, EditKind, EditState, Place
 from xmp_editor import edit_xmp, is_bare
+
+log = logging.getLogger(__name__)
 
 _WHOLE_FILE: Final = "file:"  # the method of a `media_hash` where no picture was found
 
@@ -59,43 +69,49 @@ class EditRun:
         parts: EditParts,
         recovery: EditRecovery,
         photo: Photo,
-        rating: int | None,
+        wish: Wish,
         operation_id: str | None,
     ) -> None:
-        self.edit_id: int | None = None
         self._parts = parts
-        self._recovery = recovery
         self._photo = photo
-        self._rating = rating
-        self._operation_id = operation_id
-        self._undoes: int | None = None
-        self._reason: str | None = None
-        self._written: list[int] = []
-        self._after_in_rows: tuple[int | None, str | None] | None = None
+        self._wish = wish
+        self._writes = EditWrites(parts, recovery, photo, wish, operation_id)
+        self._taken_back = False
+        self._replaced: Replaced | None = None
         self._path = parts.places.locate(Place.FILE, photo.current_path)
         self._reading = self._read()
         self._sidecar = self._find_sidecar()
 
-    def perform(self, taken_back: Sequence[Edit]) -> None:
+    @property
+    def edit_id(self) -> int | None:
+        """The entry of this edit in the journal, None while nothing had to be written."""
+        return self._writes.edit_id
+
+    def perform(self, taken_back: Sequence[Edit], *, is_undo: bool) -> None:
         """Write whatever has to be written; `taken_back`: the entries of an edit to restore."""
+        self._taken_back = bool(taken_back)
         if taken_back:
-            self._undoes = taken_back[0].id
+            self._writes.undoes = taken_back[0].id if is_undo else None
             try:
                 self._take_back(taken_back)
                 return
             except NotWritableError as error:
-                self._reason = error.message
+                if self._wish.kind == EditKind.DATE:
+                    raise  # what else dated the photo cannot be told from here
+                self._writes.reason = error.message
+                self._taken_back = False
         try:
-            if self._sidecar.rating is not None:
-                self._change_sidecar(self._rating)
-            self._change_file(self._plan_file)
+            if self._wish.is_said_by(self._sidecar.tags):
+                self._change_sidecar(hides=False)
+            self._change_file(self._wish.plan_file)
         except NotWritableError as error:
-            self._reason = error.message
+            self._writes.reason = error.message
             self._keep_elsewhere()
         else:
-            self._change_beside(None)
-        if self._photo.kept_in == Place.DATABASE and self._rating is None:
-            self._change_row(None, None)
+            self._leave_beside()
+        rated = self._wish.kind == EditKind.RATING
+        if rated and self._photo.kept_in == Place.DATABASE and self._wish.rating is None:
+            self._writes.change_row(None, None)
 
     # -- what the photo says now ---------------------------------------------------------------
 
@@ -115,41 +131,37 @@ class EditRun:
         return reading
 
     def _find_sidecar(self) -> Sidecar:
-        root = self._parts.places.root
-        file = find_file(root, self._photo.current_path)
+        try:
+            file = find_file(self._parts.places.root, self._photo.current_path)
+        except OSError as error:
+            raise EditRefusedError(
+                f"{self._photo.current_path} is not there now: {error.strerror or error}."
+            ) from error
         path = file.sidecar.path if file.sidecar else self._photo.current_path + SIDECAR_SUFFIX
         if file.sidecar is None:
             return Sidecar(Place.SIDECAR, path, None, None, {})
         return read_sidecar(Place.SIDECAR, path, self._parts.places.locate(Place.SIDECAR, path))
 
-    def _file_says(self) -> bool:
-        """Whether the file itself may hold a rating, whatever its sidecar says."""
-        if read_rating(self._reading.tags or {}) or self._reading.unsure:
-            return True
-        return self._photo.kept_in == Place.FILE
-
     # -- the three places ----------------------------------------------------------------------
 
     def _change_file(
         self,
-        plan: Callable[[Mapping[str, TagValue], Sequence[str]], Mapping[str, TagValue | None]],
+        plan: Callable[[Tags, str, tuple[int, int]], Changes | None],
         *,
-        may_lose_exif: bool = False,
+        may_lose: Sequence[str] = (),
     ) -> None:
         """Write into the photo's own file. Raises `NotWritableError` where it cannot hold it."""
         exiftool, reading = self._parts.exiftool(), self._reading
         assert reading.file_type is not None
-        taken = rating_tags_of(reading.file_type, exiftool.number) if exiftool else ()
+        version = exiftool.number if exiftool else (0, 0)
+        taken = rating_tags_of(reading.file_type, version)
         damaged = reading.problem or (reading.media_hash or "").startswith(_WHOLE_FILE)
         if not exiftool or not taken or damaged:
-            if self._rating is None and not self._file_says():
+            if self._wish.is_met_without_file(self._photo, reading):
                 return
             raise NotWritableError(_say_why(self._photo, reading, exiftool))
-        try:
-            tags = exiftool.read_every_tag(self._path)
-        except PictureError as error:
-            raise NotWritableError(f"{self._photo.current_path}: {error.message}") from error
-        changes = plan(tags, taken)
+        tags = self._read_every_tag(exiftool)
+        changes = plan(tags, reading.file_type, version)
         if not changes:
             return
         stamps = refuse_unwritable(self._path)
@@ -167,62 +179,83 @@ class EditRun:
         )
 
         def write(temporary: str, before_replace: BeforeReplace) -> None:
-            write_tags(
+            self._replaced = write_tags(
                 original,
                 changes,
                 temporary,
                 exiftool=exiftool,
-                check_copy=lambda *names: self._parts.pool.run(check_copy, *names),
+                check_copy=partial(self._check_copy, exiftool),
                 before_replace=before_replace,
-                may_lose_exif=may_lose_exif,
+                may_lose=may_lose,
             )
 
-        planned = self._make_plan(Place.FILE, self._photo.current_path, tags, changes)
-        has_exif = any(tag.startswith("IFD0:") for tag in tags)
-        self._write(
-            replace(planned, made_exif=not has_exif),
+        planned = self._writes.plan(Place.FILE, self._photo.current_path, tags, changes)
+        self._writes.write(
+            replace(planned, made_blocks=list_missing_blocks(tags)),
             content_hash=original.content_hash,
             write=write,
         )
 
-    def _plan_file(
-        self, tags: Mapping[str, TagValue], taken: Sequence[str]
-    ) -> Mapping[str, TagValue | None]:
-        return plan_rating_tags(tags, self._rating, taken)
+    def _check_copy(
+        self, exiftool: ExifTool, original: str, copy: str, file_type: str
+    ) -> CopyReport:
+        """Compare both in a worker; and read the copy as the index will read the photo."""
+        report: CopyReport = self._parts.pool.run(check_copy, original, copy, file_type)
+        reading: PictureReading = self._parts.pool.run(read_picture, copy, None, TAGS_ONLY)
+        facts = extract_metadata_batch(
+            [copy],
+            exiftool=exiftool,
+            readings=[reading],
+            time_zone=self._parts.indexer().time_zone,
+        )[copy]
+        restored = self._taken_back
+        if isinstance(facts, FileProblem) or not (restored or self._wish.is_read_back(facts)):
+            raise NotWritableError(
+                f"{self._photo.current_path}: what was written is not read back as it should."
+            )
+        return report
 
     def _keep_elsewhere(self) -> None:
         """The file cannot hold it: its sidecar does, or what lies beside the library."""
-        rating = 0 if self._rating is None and self._file_says() else self._rating
+        hides = not self._wish.is_met_without_file(self._photo, self._reading)
         try:
-            self._change_sidecar(rating)
+            self._change_sidecar(hides=hides)
         except NotWritableError as error:
-            self._reason = f"{self._reason} {error.message}"
-            said = self._sidecar.rating is not None
-            self._change_beside(0 if self._rating is None and said else rating)
+            self._writes.reason = f"{self._writes.reason} {error.message}"
+            said = self._wish.is_said_by(self._sidecar.tags)
+            beside = self._read_beside()
+            changes = self._wish.plan_sidecar(beside.tags, hides or said)
+            if changes:
+                self._make_beside_folder()
+            self._write_sidecar(beside, changes)
         else:
-            self._change_beside(None)
+            self._leave_beside()
 
-    def _change_sidecar(self, rating: int | None) -> None:
-        taken = () if rating is None else (XMP_RATING,)
-        self._write_sidecar(self._sidecar, plan_rating_tags(self._sidecar.tags, rating, taken))
+    def _change_sidecar(self, *, hides: bool) -> None:
+        changes = self._wish.plan_sidecar(self._sidecar.tags, hides)
+        self._write_sidecar(self._sidecar, changes)
         self._sidecar = self._find_sidecar()
 
-    def _change_beside(self, rating: int | None) -> None:
+    def _read_beside(self) -> Sidecar:
         """What lies beside the library, for this picture wherever it lies."""
         store = self._parts.places.beside
         name = store.name(self._photo.media_hash)
-        found = read_sidecar(Place.BESIDE, name, str(store.path(name)))
-        taken = () if rating is None else (XMP_RATING,)
-        changes = plan_rating_tags(found.tags, rating, taken)
-        if changes and rating is not None:
-            try:
-                store.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise EditRefusedError(
-                    f"{self._reason} Nothing can be kept in {store.folder} either: "
-                    f"{error.strerror}."
-                ) from error
-        self._write_sidecar(found, changes)
+        return read_sidecar(Place.BESIDE, name, str(store.path(name)))
+
+    def _leave_beside(self) -> None:
+        """The photo's own places hold the value now."""
+        beside = self._read_beside()
+        self._write_sidecar(beside, self._wish.plan_leave(beside.tags))
+
+    def _make_beside_folder(self) -> None:
+        folder = self._parts.places.beside.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(str(folder.parent))
+        except OSError as error:
+            raise EditRefusedError(
+                f"{self._writes.reason} Nothing can be kept in {folder} either: {error.strerror}."
+            ) from error
 
     def _write_sidecar(self, sidecar: Sidecar, changes: Mapping[str, TagValue | None]) -> None:
         """Change a sidecar, make it, or take away one that this app made and that says no more."""
@@ -249,13 +282,13 @@ class EditRun:
                     path, data, temporary, stamps=sidecar.stamps, before_replace=before_replace
                 )
 
-        plan = self._make_plan(sidecar.place, sidecar.path, sidecar.tags, changes)
+        plan = self._writes.plan(sidecar.place, sidecar.path, sidecar.tags, changes)
         plan = replace(
             plan,
             before=replace(plan.before, exists=sidecar.stamps is not None),
             after=replace(plan.after, exists=not removed),
         )
-        self._write(plan, content_hash=sidecar.content_hash, write=write)
+        self._writes.write(plan, content_hash=sidecar.content_hash, write=write)
 
     def _is_ours(self, sidecar: Sidecar) -> bool:
         if sidecar.place == Place.BESIDE:
@@ -263,137 +296,84 @@ class EditRun:
         with self._parts.database.reading() as connection:
             return write_journal.has_made(connection, sidecar.path)
 
-    def _change_row(self, rating: int | None, kept_in: str | None) -> None:
-        """A rating that the database alone holds."""
-        photo = self._photo
-        plan = PlannedEdit(
-            photo_id=photo.id,
-            path=photo.current_path,
-            place=Place.DATABASE,
-            before=Values(photo.rating, photo.kept_in, {}),
-            after=Values(rating, kept_in, {}),
-            operation_id=self._operation_id,
-            main_id=self.edit_id,
-            undoes=self._undoes if self.edit_id is None else None,
-        )
-        with self._parts.database.transaction() as connection:
-            entry_id = write_journal.plan(connection, plan)
-            write_journal.finish(connection, entry_id, EditState.DONE)
-            rating_rows.set_rating(connection, photo.id, rating, kept_in)
-        self.edit_id = self.edit_id or entry_id
-        self._after_in_rows = (rating, kept_in)
-
     # -- taking back ---------------------------------------------------------------------------
 
     def _take_back(self, entries: Sequence[Edit]) -> None:
         """Restore what stood before an edit, in each place that it wrote."""
+        if len(entries) > 1:
+            # One that was overtaken must stop all of them, before the first is written.
+            for entry in entries:
+                restore_tags(entry, self._read_tags_in(entry))
+        in_row = [entry for entry in entries if entry.place == Place.DATABASE]
+        now = self._photo.rating, self._photo.kept_in
+        if any((entry.after.rating, entry.after.kept_in) != now for entry in in_row):
+            raise EditOvertakenError(f"The rating of {self._photo.current_path} is another now.")
         for entry in reversed(entries):
             if entry.place == Place.FILE:
-                self._change_file(partial(_plan_to_restore, entry), may_lose_exif=entry.made_exif)
-            elif entry.place == Place.SIDECAR:
-                path = self._parts.places.locate(Place.SIDECAR, entry.path)
-                sidecar = read_sidecar(Place.SIDECAR, entry.path, path)
+                self._change_file(partial(_plan_to_restore, entry), may_lose=entry.made_blocks)
+            elif entry.place != Place.DATABASE:
+                sidecar = self._read_sidecar_of(entry)
                 self._write_sidecar(sidecar, restore_tags(entry, sidecar.tags))
-            elif entry.place == Place.BESIDE:
-                store = self._parts.places.beside
-                found = read_sidecar(Place.BESIDE, entry.path, str(store.path(entry.path)))
-                self._write_sidecar(found, restore_tags(entry, found.tags))
         before = entries[0].before
-        if before.kept_in == Place.DATABASE:
-            self._change_row(before.rating, before.kept_in)
+        in_database = before.kept_in == Place.DATABASE or (in_row and before.kept_in is None)
+        if in_database and self._wish.kind == EditKind.RATING:
+            self._writes.change_row(before.rating, before.kept_in)
 
-    # -- journal -------------------------------------------------------------------------------
+    def _read_sidecar_of(self, entry: Edit) -> Sidecar:
+        path = self._parts.places.locate(entry.place, entry.path)
+        return read_sidecar(entry.place, entry.path, path)
 
-    def _make_plan(
-        self,
-        place: Place,
-        path: str,
-        tags: Mapping[str, TagValue],
-        changes: Mapping[str, TagValue | None],
-    ) -> PlannedEdit:
-        photo = self._photo
-        absolute = self._parts.places.locate(place, path)
-        folder = path.rpartition("/")[0]
-        temporary = os.path.basename(name_temporary(absolute))
-        return PlannedEdit(
-            photo_id=photo.id,
-            path=path,
-            place=place,
-            before=Values(photo.rating, photo.kept_in, {tag: tags.get(tag) for tag in changes}),
-            after=Values(self._rating, place, dict(changes)),
-            temporary_path=f"{folder}/{temporary}" if folder else temporary,
-            media_hash=photo.media_hash,
-            operation_id=self._operation_id,
-            main_id=self.edit_id,
-            undoes=self._undoes if self.edit_id is None else None,
-            reason=self._reason,
-        )
+    def _read_tags_in(self, entry: Edit) -> Mapping[str, TagValue]:
+        """What the file of an entry says now."""
+        if entry.place == Place.DATABASE:
+            return {}
+        if entry.place != Place.FILE:
+            return self._read_sidecar_of(entry).tags
+        exiftool = self._parts.exiftool()
+        if exiftool is None:
+            raise NotWritableError(_say_why(self._photo, self._reading, None))
+        return self._read_every_tag(exiftool)
 
-    def _write(
-        self,
-        plan: PlannedEdit,
-        *,
-        content_hash: str | None,
-        write: Callable[[str, BeforeReplace], None],
-    ) -> None:
-        """Plan, write, and leave it prepared: it ends together with the row."""
-        database = self._parts.database
-        assert plan.temporary_path is not None
-        with database.transaction() as connection:
-            entry_id = write_journal.plan(
-                connection, replace(plan, content_hash_before=content_hash)
-            )
-
-        def prepare(new_hash: str) -> None:
-            with database.transaction() as connection:
-                write_journal.prepare(connection, entry_id, new_hash)
-
+    def _read_every_tag(self, exiftool: ExifTool) -> Mapping[str, TagValue]:
         try:
-            write(self._parts.places.locate(plan.place, plan.temporary_path), prepare)
-        except (LibraryError, OSError, sqlite3.Error):
-            with database.reading() as connection:
-                entry = write_journal.get_edit(connection, entry_id)
-            # The rename may have been done before the disk complained.
-            if self._recovery.settle(entry) != EditState.DONE:
-                raise
-        self._written.append(entry_id)
-        self.edit_id = self.edit_id or entry_id
+            return exiftool.read_every_tag(self._path)
+        except PictureError as error:
+            raise NotWritableError(f"{self._photo.current_path}: {error.message}") from error
+
+    # -- the end -------------------------------------------------------------------------------
 
     def finish(self) -> None:
         """End the entries, and bring the rows of this picture to what the files say now."""
-        if not self._written and self._after_in_rows is None:
+        if not self._writes.written and self._writes.row_values is None:
             return
         parts, photo = self._parts, self._photo
         with parts.database.reading() as connection:
-            entries = [write_journal.get_edit(connection, key) for key in self._written]
+            entries = [write_journal.get_edit(connection, key) for key in self._writes.written]
             copies = rating_rows.list_with_picture(connection, photo.media_hash)
         beside = any(entry.place == Place.BESIDE for entry in entries)
-        for entry in entries:
-            if entry.place == Place.FILE and entry.content_hash_after:
-                self._keep_hashes(entry.content_hash_after)
+        if self._replaced:
+            self._keep_hashes(self._replaced)
 
         def end(connection: sqlite3.Connection) -> None:
-            for key in self._written:
+            for key in self._writes.written:
                 write_journal.finish(connection, key, EditState.DONE)
-            if self._after_in_rows is not None:
-                rating_rows.set_rating(connection, photo.id, *self._after_in_rows)
+            if self._writes.row_values is not None:
+                rating_rows.set_rating(connection, photo.id, *self._writes.row_values)
 
-        bring_row(parts, photo.id, end)
+        bring_row(parts, photo.id, end, self._replaced.stamps[1:] if self._replaced else None)
         for other in copies if beside else ():
             if other != photo.id:
                 bring_row(parts, other)
 
-    def _keep_hashes(self, content_hash: str) -> None:
+    def _keep_hashes(self, replaced: Replaced) -> None:
         """We know what we have just written: it need not be read again for its hashes."""
+        _, size, mtime_ns, ctime_ns = replaced.stamps
+        hashes = Hashes(replaced.content_hash, self._photo.media_hash)
         path = self._photo.current_path
-        stat = stat_file(self._parts.places.root, path)
-        hashes = Hashes(content_hash, self._photo.media_hash)
-        self._parts.cache.put(path, stat.mtime_ns, stat.size, stat.ctime_ns, hashes, own_write=True)
+        self._parts.cache.put(path, mtime_ns, size, ctime_ns, hashes, own_write=True)
 
 
-def _plan_to_restore(
-    entry: Edit, tags: Mapping[str, TagValue], _taken: Sequence[str]
-) -> Mapping[str, TagValue | None]:
+def _plan_to_restore(entry: Edit, tags: Tags, _file_type: str, _exiftool: object) -> Changes:
     return restore_tags(entry, tags)
 
 

@@ -152,6 +152,12 @@ class EditOvertakenError(EditRefusedError):
     code = "edit_overtaken"
 
 
+class EditNotNotedError(LibraryError):
+    """A photo was edited, but the database could not note it; the next index does."""
+
+    code = "edit_not_noted"
+
+
 class NotWritableError(EditRefusedError):
     """This file cannot be written into; something beside it may hold what it cannot."""
 

@@ -315,13 +315,16 @@ class ExifTool:
 
 
 def _write_assignment(tag: str, value: TagValue | None) -> str:
-    """`-Group:Tag=value` as one argument; ExifTool takes one a line, and an empty value deletes."""
+    """`-Group:Tag=value` as one argument; ExifTool takes one a line.
+
+    An empty value deletes; `^=` writes the empty text that stood there before.
+    """
+    if not _TAG_NAME.fullmatch(tag) or isinstance(value, list):
+        raise PictureError(f"ExifTool cannot be given the tag {tag[:80]!r}.")
     text = "" if value is None else str(value)
-    if not _TAG_NAME.fullmatch(tag) or isinstance(value, list) or (value is not None and not text):
-        raise ValueError(f"not a tag to be written: {tag}={value!r}")
     if any(letter in text for letter in "\n\r\0"):
-        raise ValueError("a value of ExifTool holds a newline")
-    return f"-{tag}={text}"
+        raise PictureError("ExifTool cannot be given a value with a newline.")
+    return f"-{tag}^=" if value == "" else f"-{tag}={text}"
 
 
 def _name_output(source: str, copy: str) -> str:

@@ -1,14 +1,12 @@
 """Favorites and ratings: what a person says of a photo, written where it is kept.
 
 A favorite is a photo with a rating of 5. Un-starring brings back what stood there before the
-star; an edit, and all edits of an operation, can be taken back as long as nothing later stands
-on them.
+star.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,10 +15,11 @@ import rating_rows
 import write_journal
 from catalog import FAVORITE_RATING, Photo
 from db import Database
-from errors import EditOvertakenError, EditRefusedError, FileProblem, LibraryError, NotFoundError
+from edit_wishes import RatingWish
+from errors import EditOvertakenError
 from file_edits import EditOutcome, FileEdits
+from many_edits import edit_many
 from operation_runner import OperationContext
-from write_journal import Edit, EditState
 
 HIGHEST_RATING: Final = 5
 
@@ -59,20 +58,10 @@ class Favorites:
         return self._unstar(photo) if photo.favorited else self.rate(photo_id, FAVORITE_RATING)
 
     def rate(self, photo_id: int, rating: int, operation_id: str | None = None) -> RatedPhoto:
-        """Set a rating of 1 to 5; 0 clears it. Raises as `FileEdits.write_rating`."""
+        """Set a rating of 1 to 5; 0 clears it. Raises as `FileEdits.write`."""
         wanted = rating or None
-        return _describe(self.edits.write_rating(photo_id, wanted, operation_id=operation_id))
-
-    def undo(self, edit_id: int, operation_id: str | None = None) -> RatedPhoto:
-        """Take one edit back. Raises `EditRefusedError` where something later stands on it."""
-        with self.database.reading() as connection:
-            edit = write_journal.get_edit(connection, edit_id)
-        if not edit.undoable or edit.photo_id is None:
-            raise EditRefusedError(_say_why_not(edit))
-        return _describe(
-            self.edits.write_rating(
-                edit.photo_id, edit.before.rating, takes_back=edit, operation_id=operation_id
-            )
+        return describe_outcome(
+            self.edits.write(photo_id, RatingWish(wanted), operation_id=operation_id)
         )
 
     def _unstar(self, photo: Photo, operation_id: str | None = None) -> RatedPhoto:
@@ -80,9 +69,19 @@ class Favorites:
         with self.database.reading() as connection:
             last = write_journal.find_last_edit(connection, photo.id)
         if last and last.after.rating == FAVORITE_RATING != last.before.rating:
-            # Where another program has set it since, its star is simply taken away.
-            with contextlib.suppress(EditOvertakenError):
-                return self.undo(last.id, operation_id)
+            try:
+                outcome = self.edits.write(
+                    photo.id,
+                    RatingWish(last.before.rating),
+                    takes_back=last,
+                    operation_id=operation_id,
+                )
+                return describe_outcome(outcome)
+            except EditOvertakenError:
+                # Another program has set it since: its star is simply taken away.
+                now = self.edits.look_again(photo.id)
+                if not now.favorited:
+                    return describe_outcome(EditOutcome(now, None))
         return self.rate(photo.id, 0, operation_id)
 
     def _get(self, photo_id: int) -> Photo:
@@ -99,104 +98,27 @@ class Favorites:
         0 un-stars favorites, which brings back what they were, and clears other ratings.
         """
 
-        def rate_one(photo_id: int) -> RatedPhoto:
+        def rate_one(photo_id: int) -> bool:
             photo = self._get(photo_id)
             if rating == 0 and photo.favorited:
-                return self._unstar(photo, context.operation_id)
-            return self.rate(photo_id, rating, context.operation_id)
+                return self._unstar(photo, context.operation_id).edit_id is not None
+            return self.rate(photo_id, rating, context.operation_id).edit_id is not None
 
-        return self._do_many(context, photo_ids, rate_one)
+        return edit_many(self.database, context, photo_ids, rate_one, repeatable=rating > 0)
 
     def keep_many(self, context: OperationContext) -> dict[str, Any]:
         """The deed of `keep_ratings`: into the files with what only the database knows."""
         with self.database.reading() as connection:
             ratings = rating_rows.list_unkept(connection)
-        return self._do_many(
-            context,
-            list(ratings),
-            lambda photo_id: self.rate(photo_id, ratings[photo_id], context.operation_id),
-        )
 
-    def undo_many(self, context: OperationContext, operation_id: str) -> dict[str, Any]:
-        """The deed of `undo_edits`: take back all that an operation did, the last first."""
-        with self.database.reading() as connection:
-            edits = write_journal.list_edits_of_operation(connection, operation_id)
-        left = {
-            edit.photo_id: edit.id
-            for edit in edits
-            if edit.state == EditState.DONE and edit.photo_id is not None
-        }
-        return self._do_many(
-            context,
-            [photo_id for photo_id in reversed(left) if photo_id is not None],
-            lambda photo_id: self.undo(left[photo_id], context.operation_id),
-        )
+        def keep(photo_id: int) -> bool:
+            rated = self.rate(photo_id, ratings[photo_id], context.operation_id)
+            return rated.edit_id is not None
 
-    def _do_many(
-        self,
-        context: OperationContext,
-        photo_ids: Sequence[int],
-        deed: Callable[[int], RatedPhoto],
-    ) -> dict[str, Any]:
-        wanted = list(dict.fromkeys(photo_ids))
-        with self.database.reading() as connection:
-            done_before = {
-                edit.photo_id
-                for edit in write_journal.list_edits_of_operation(connection, context.operation_id)
-            }
-        checkpoint = context.checkpoint
-        checkpoint.begin_phase("edit", len(wanted))
-        errors: list[tuple[int, str]] = []
-        problems: list[FileProblem] = []
-        changed = 0
-        for number, photo_id in enumerate(wanted):
-            context.report_progress(phase="edit", done=number, total=len(wanted))
-            context.check()
-            if photo_id in done_before:
-                continue
-            try:
-                changed += deed(photo_id).edit_id is not None
-            except LibraryError as error:
-                if error.status >= 500:
-                    raise  # the disk is full, or worse: nothing to do with this photo
-                problem = FileProblem(self._name(photo_id), error.message)
-                errors.append((photo_id, error.message))
-                problems.append(problem)
-                context.add_problem(problem)
-            checkpoint.advance(1)
-            if checkpoint.due:
-                with self.database.transaction() as connection:
-                    checkpoint.save(connection)
-        context.report_progress(phase="edit", done=len(wanted), total=len(wanted))
-        return {
-            "found": len(wanted),
-            "changed": changed,
-            "unchanged": len(wanted) - changed - len(errors),
-            "success_count": len(wanted) - len(errors),
-            "error_count": len(errors),
-            "errors": [{"photo_id": photo_id, "error": reason} for photo_id, reason in errors],
-            "problems": [{"path": one.path, "reason": one.reason} for one in problems],
-        }
-
-    def _name(self, photo_id: int) -> str:
-        try:
-            return self._get(photo_id).current_path
-        except NotFoundError:
-            return f"photo {photo_id}"
+        return edit_many(self.database, context, list(ratings), keep, repeatable=True)
 
 
-def _describe(outcome: EditOutcome) -> RatedPhoto:
+def describe_outcome(outcome: EditOutcome) -> RatedPhoto:
+    """A photo after an edit, as callers of ratings want it."""
     photo = outcome.photo
     return RatedPhoto(photo.id, photo.rating, photo.favorited, photo.kept_in, outcome.edit_id)
-
-
-def _say_why_not(edit: Edit) -> str:
-    if edit.state == EditState.UNDONE:
-        return f"Edit {edit.id} was taken back already."
-    if edit.state == EditState.CONFLICT:
-        return f"Edit {edit.id} was interrupted, and {edit.path} was changed since; it stays."
-    if edit.main_id is not None:
-        return f"Edit {edit.id} is a part of edit {edit.main_id}: take that back."
-    if edit.photo_id is None:
-        return f"The photo of edit {edit.id} is no longer in the library."
-    return f"A later edit of {edit.path} stands on edit {edit.id}: take that back first."

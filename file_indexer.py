@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
@@ -36,6 +36,7 @@ BATCH_FILES: Final = 100
 BATCH_S: Final = 0.5
 WORKER_BATCH_FILES: Final = 20
 SLOW_DISK_BYTES_S: Final = 10_000_000
+_OLD_NS: Final = 10_000_000_000
 
 T = TypeVar("T")
 
@@ -66,6 +67,8 @@ class FileIndexer:
     beside: what is kept beside the library of photos that cannot be written.
     known_facts: asked before a file is read whose hashes are known.
     check: raises where the person asked to stop; called while files are read.
+    own: files that this app has just put in place, with the stamps they had then (size, mtime_ns,
+        ctime_ns).
     """
 
     root: Path
@@ -77,6 +80,7 @@ class FileIndexer:
     known_facts: KnownFacts | None = None
     check: Callable[[], None] = lambda: None
     priority: Priority = Priority.WORK
+    own: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
 
     def index_files(self, files: Sequence[PhotoFile]) -> Iterator[IndexedFile]:
         """The one way from files to rows: read each, in a worker, and say what its row holds.
@@ -124,7 +128,12 @@ class FileIndexer:
         hashes = self.cache.get(stat.path, stat.mtime_ns, stat.size, stat.ctime_ns)
         sidecar = str(self.root / file.sidecar.path) if file.sidecar else None
         stamps = (stat.size, stat.mtime_ns, stat.ctime_ns)
-        known = KnownHashes(hashes.content_hash, hashes.media_hash, stamps) if hashes else None
+        known = None
+        if hashes:
+            # An mtime that is as young as the write would not move with a second one.
+            old = stamps[2] - stamps[1] > _OLD_NS
+            settled = old and self.own.get(stat.path) == stamps
+            known = KnownHashes(hashes.content_hash, hashes.media_hash, stamps, settled)
         return str(self.root / stat.path), sidecar, known
 
     def _read_batch(

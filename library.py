@@ -14,8 +14,9 @@ import photo_listing
 import write_journal
 from backups import Backup
 from daily_backup import DailyBackup, back_up_now
+from date_edit import DateMode, PlannedDate
 from errors import EditRefusedError, InvalidRequestError
-from favorites import RatedPhoto, RatingReport
+from favorites import RatedPhoto, RatingReport, describe_outcome
 from library_location import (
     BACKUPS_DIR,
     check_folder,
@@ -38,7 +39,7 @@ from write_journal import Edit
 _PREPARED_PHOTOS: Final = 500
 _LISTED_OPERATIONS: Final = 50
 _WAIT_FOR_EDITS_S: Final = 60.0
-_LOOKED_AT: Final = 1000
+_LOOKED_AT: Final = 10_000
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,15 @@ class Library(LibraryOperations):
 
         That is what was done last to photos, and still holds.
         """
-        last = next((edit for edit in self.list_edits(limit=_LOOKED_AT) if edit.undoable), None)
+        last = next(
+            (
+                edit
+                for edit in self.list_edits(limit=_LOOKED_AT)
+                # Said twice it goes back two steps, and does not take its own step back.
+                if edit.undoable and not edit.undoes
+            ),
+            None,
+        )
         with self.database.reading() as connection:
             moved = move_rows.find_last_operation(connection)
         if moved and (last is None or moved[1] > (last.done_at or "")):
@@ -114,7 +123,23 @@ class Library(LibraryOperations):
 
     def undo_edit(self, edit_id: int) -> RatedPhoto:
         """Take one edit back. Raises `NotFoundError`, `EditRefusedError`."""
-        return self.favorites.undo(edit_id)
+        return describe_outcome(self.edit_undo.undo(edit_id))
+
+    def plan_dates(
+        self, photo_ids: Sequence[int], mode: DateMode, value: str, step: str | None = None
+    ) -> list[PlannedDate]:
+        """The dates that photos would get; nothing is written. Raises `InvalidRequestError`."""
+        return self.dates.plan(photo_ids, mode, value, step)
+
+    def start_dates(
+        self, photo_ids: Sequence[int], mode: DateMode, value: str, step: str | None = None
+    ) -> str:
+        """Start giving photos dates; the operation's id. Raises `InvalidRequestError`."""
+        self.dates.plan(photo_ids[:1], mode, value, step)  # wrong words are said at once
+        parameters = {"photo_ids": list(photo_ids), "mode": mode.value, "value": value}
+        return self._start_edits(
+            OperationType.UPDATE_DATE, parameters | ({"step": step} if step else {})
+        )
 
     def start_undo(self, operation_id: str) -> str:
         """Start taking back all that an operation did to photos; the id of the new one.

@@ -9,7 +9,9 @@ from typing import Any, Final
 import operation_state
 import photo_listing
 from daily_backup import rotate_now
+from date_edit import DateEdits, DateMode
 from duplicates import Duplicates
+from edit_undo import EditUndo
 from errors import (
     InvalidRequestError,
 )
@@ -42,14 +44,18 @@ class LibraryOperations(LibraryParts):
             operation_state.pause_interrupted(connection)
             operation_state.cleanup_operations(connection)
         self.runner = OperationRunner(self.database)
-        edits = self.make_edits()
+        edits = self._edits = self.make_edits()
         self.favorites = Favorites(self.database, edits)
+        self.dates = DateEdits(self.database, edits, settings.time_zone)
+        self.edit_undo = EditUndo(self.database, edits, settings.time_zone)
         self.conflicts = edits.finish_interrupted()
         moves = self.make_trash_moves()
         self.trash = Trash(self.database, edits, moves)
         self.trash.finish_interrupted()
         self.purge = TrashPurge(self.database, edits, moves)
-        self.duplicates = Duplicates(self.database, self.pool, self.favorites, self.trash)
+        self.duplicates = Duplicates(
+            self.database, self.pool, self.favorites, self.dates, self.edit_undo, self.trash
+        )
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
         """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
@@ -123,12 +129,14 @@ class LibraryOperations(LibraryParts):
         accept_missing = bool(parameters.get("accept_missing", False))
 
         def update_index(context: OperationContext) -> dict[str, Any]:
+            self._edits.finish_interrupted()
             report = self.make_indexer().update(context, accept_missing=accept_missing)
             self._supersede(OperationType.UPDATE_INDEX)
             self._prepare_newest()
             return report.as_dict()
 
         def rebuild(context: OperationContext) -> dict[str, Any]:
+            self._edits.finish_interrupted()
             rebuilder = self.make_rebuilder()
             try:
                 report = rebuilder.rebuild(context, accept_missing=accept_missing)
@@ -162,6 +170,13 @@ class LibraryOperations(LibraryParts):
                 context, chosen("photo_ids", []), chosen("rating", 0)
             ),
             OperationType.KEEP_RATINGS: self.favorites.keep_many,
+            OperationType.UPDATE_DATE: lambda context: self.dates.update_many(
+                context,
+                chosen("photo_ids", []),
+                DateMode(chosen("mode", DateMode.SAME)),
+                chosen("value", ""),
+                chosen("step"),
+            ),
             OperationType.UNDO_EDITS: lambda context: self.duplicates.undo_merge(
                 context, chosen("operation_id", "")
             ),

@@ -24,6 +24,7 @@ PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]]
     OperationType.RESTORE_PHOTOS: {"photo_ids": list, "entry_ids": list},
     OperationType.PURGE_TRASH: {"entry_ids": list, "until": str},
     OperationType.MERGE_DUPLICATES: {"groups": list, "suggested": bool},
+    OperationType.UPDATE_DATE: {"photo_ids": list, "mode": str, "value": str, "step": str},
 }
 """What the operations that there are take."""
 
@@ -31,6 +32,7 @@ _NEEDED: Final[Mapping[OperationType, frozenset[str]]] = {
     OperationType.RATE_PHOTOS: frozenset({"photo_ids", "rating"}),
     OperationType.UNDO_EDITS: frozenset({"operation_id"}),
     OperationType.TRASH_PHOTOS: frozenset({"photo_ids"}),
+    OperationType.UPDATE_DATE: frozenset({"photo_ids", "mode", "value"}),
 }
 
 
@@ -66,6 +68,8 @@ def _check_values(parameters: Mapping[str, Any]) -> None:
             raise InvalidRequestError("groups are of the form {keep: id, trash: [ids]}.")
     if not 0 <= rating <= _HIGHEST_RATING:
         raise InvalidRequestError(f"rating is 0 to {_HIGHEST_RATING}.")
+    if parameters.get("mode", "same") not in ("same", "shift", "sequence"):
+        raise InvalidRequestError("mode is same, shift or sequence.")
 
 
 def _is_group(group: object) -> bool:

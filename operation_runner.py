@@ -50,6 +50,7 @@ EDITS: Final = frozenset(
         OperationType.RESTORE_PHOTOS,
         OperationType.PURGE_TRASH,
         OperationType.MERGE_DUPLICATES,
+        OperationType.UPDATE_DATE,
     }
 )
 """Operations that edit photos one by one, each edit for itself."""

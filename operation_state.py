@@ -286,7 +286,7 @@ class CheckpointHelper:
     """How far an operation is and how fast, kept by the deed and saved with its rows.
 
     Belongs to the deed's thread. `report` is what the checkpoint says of the result, None
-    until there is one.
+    until there is one; `state` what the deed itself wants to find again, as JSON.
     """
 
     operation_id: str
@@ -295,6 +295,7 @@ class CheckpointHelper:
     done: int = 0
     total: int | None = None
     report: Mapping[str, Any] | None = None
+    state: dict[str, Any] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
     _phases: dict[str, _PhaseMetrics] = field(default_factory=dict, init=False)
     _phase_began: float = field(default=0.0, init=False)
@@ -304,6 +305,7 @@ class CheckpointHelper:
     def resume(cls, operation: Operation) -> CheckpointHelper:
         """Goes on from the row of an interrupted operation: its parameters and figures."""
         helper = cls(operation.operation_id, operation.parameters)
+        helper.state = dict(operation.checkpoint.get("state") or {})
         for name, said in operation.metrics.items():
             if isinstance(said, dict):
                 helper._phases[name] = _PhaseMetrics(
@@ -360,6 +362,7 @@ class CheckpointHelper:
             "done": self.done,
             "total": self.total,
             "report": None if self.report is None else dict(self.report),
+            "state": self.state,
         }
 
     def metrics(self) -> dict[str, dict[str, int | float]]:

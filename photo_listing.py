@@ -54,12 +54,16 @@ class PhotoPage:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many cells there are to see, and of which kind."""
+    """How many cells there are to see, and of which kind.
+
+    unkept: ratings that only the database knows.
+    """
 
     photos: int
     undated: int
     favorites: int
     missing: int
+    unkept: int
 
 
 _LED: Final = "id NOT IN (SELECT photo_id FROM companions)"
@@ -200,12 +204,13 @@ def find_leader(connection: sqlite3.Connection, photo_id: int) -> Photo | None:
 
 def count_photos(connection: sqlite3.Connection) -> Counts:
     """How many cells there are, without a date, of favorites; and how many photos are missing."""
-    # Four counts that an index answers each, where one pass would read every row.
+    # Counts that an index answers each, where one pass would read every row.
     row = connection.execute(
         f"SELECT (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter())}),"  # noqa: S608  constants only
         f" (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter())} AND date_taken IS NULL),"
         f" (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter(favorites=True))}),"
-        " (SELECT count(*) FROM photos WHERE missing_since > '')"
+        " (SELECT count(*) FROM photos WHERE missing_since > ''),"
+        " (SELECT count(*) FROM photos WHERE kept_in = 'database' AND missing_since IS NULL)"
     ).fetchone()
     return Counts(*row)
 

@@ -34,12 +34,15 @@ _NS_PER_S: Final = 1_000_000_000
 class KnownHashes:
     """Hashes of a file as it was with these stamps (size, mtime_ns, ctime_ns).
 
-    Without stamps they hold whatever the file is: for who wants its tags alone.
+    Without stamps they hold whatever the file is: for who wants its tags alone. settled: this
+    app has just put the file there, under an old mtime, which every later write moves; so
+    nobody need wait until its ctime is old.
     """
 
     content_hash: str
     media_hash: str
     stamps: tuple[int, int, int] | None
+    settled: bool = False
 
 
 TAGS_ONLY: Final = KnownHashes("", "", None)
@@ -133,7 +136,8 @@ def _read_picture_once(path: str, sidecar: str | None, known: KnownHashes | None
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise _NotAPictureError("This is no regular file.")
-        _wait_until_settled(before)
+        if not (known and known.settled and known.stamps == _stamps(before)):
+            _wait_until_settled(before)
         head = file.peek(SIGNATURE_BYTES)[:SIGNATURE_BYTES]
         file_type = detect_format(head, os.path.basename(path))
         if file_type is None:

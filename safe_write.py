@@ -16,8 +16,9 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from errors import DiskFullError, EditRefusedError, NotWritableError, PictureError
@@ -34,15 +35,25 @@ _READ_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _TOOLKIT: Final = "XMP-x:XMPToolkit"
-_UNCOMPARED: Final = ("System:", "ExifTool:", "Composite:", "File:FileType", "RIFF:WebP_Flags")
-_ALWAYS_IN_EXIF: Final = (
-    "IFD0:XResolution",
-    "IFD0:YResolution",
-    "IFD0:ResolutionUnit",
-    "IFD0:YCbCrPositioning",
+_UNCOMPARED: Final = (
+    *("System:", "ExifTool:", "Composite:", "File:FileType", "File:ExifByteOrder"),
+    "RIFF:WebP_Flags",
 )
+_ALWAYS_IN_EXIF: Final = MappingProxyType(
+    {
+        "IFD0": ("XResolution", "YResolution", "ResolutionUnit", "YCbCrPositioning"),
+        "ExifIFD": (
+            *("ExifVersion", "ComponentsConfiguration", "FlashpixVersion", "ColorSpace"),
+            *("ExifImageWidth", "ExifImageHeight"),
+        ),
+    }
+)
+"""What ExifTool puts into every block of EXIF, and takes out with the last other tag of it."""
+
 _PLACE_IN_FILE: Final = re.compile(r"(Offsets?|Start|Pointer|MediaDataSize)$")
 """Tags that say where in the file something lies; they follow when a block grows."""
+
+_HANDLER: Final = re.compile(r":Handler(Type|VendorID|Description|Class)$")
 
 Stamps: TypeAlias = tuple[int, int, int, int]
 """Inode, size, mtime_ns, ctime_ns: another writer changes at least one of them."""
@@ -66,6 +77,14 @@ class CopyReport:
 
     same_picture: bool
     content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What took an original's place; `stamps` as they were right then."""
+
+    content_hash: str
+    stamps: Stamps
 
 
 CheckCopy: TypeAlias = Callable[[str, str, str], CopyReport]
@@ -114,40 +133,41 @@ def write_tags(
     exiftool: ExifTool,
     check_copy: CheckCopy,
     before_replace: BeforeReplace,
-    may_lose_exif: bool = False,
-) -> str:
-    """Bring these tags into the file of `original`; the new `content_hash`.
+    may_lose: Collection[str] = (),
+) -> Replaced:
+    """Bring these tags into the file of `original`.
 
     changes: `Group:Tag` -> value, None to take it out. temporary: a free name beside it.
     before_replace: the last step before the rename; what it raises ends the write.
-    may_lose_exif: the EXIF block came with a tag that is taken out, and goes with it.
+    may_lose: EXIF blocks (`IFD0`, `ExifIFD`) that came with a tag that is taken out.
     Raises `NotWritableError` where ExifTool or the format will not do, `DiskFullError`, and
     `EditRefusedError` where the file was changed meanwhile. The original is then untouched.
     """
     path = original.path
     refuse_unwritable(path)
     _refuse_full_disk(path, original.stamps[1])
-    with _removed_on_failure(temporary), _explained(path):
+    changed = _blamed_on_change(path, original.stamps)
+    with _removed_on_failure(temporary), changed, _explained(path):
         try:
             kept = _keep_toolkit(original, changes)
             exiftool.write_copy(path, temporary, {**kept, **changes})
             written = exiftool.read_every_tag(temporary)
             lost = _list_lost_exif(original, written)
-            if lost and not may_lose_exif:
+            if kept_exif := {k: v for k, v in lost.items() if k.partition(":")[0] not in may_lose}:
                 remove_temporary(temporary)
-                exiftool.write_copy(path, temporary, {**kept, **lost, **changes})
-                written, lost = exiftool.read_every_tag(temporary), {}
+                exiftool.write_copy(path, temporary, {**kept, **kept_exif, **changes})
+                written = exiftool.read_every_tag(temporary)
+                lost = {tag: value for tag, value in lost.items() if tag not in kept_exif}
         except PictureError as error:
             _refuse_full_disk(path, 0)
             raise NotWritableError(f"{path}: {error.message}") from error
-        if lost:
-            lost["File:ExifByteOrder"] = None
         _compare_tags(original, {**changes, **dict.fromkeys(lost)}, written)
         report = check_copy(path, temporary, original.file_type)
         if not report.same_picture:
             raise NotWritableError(f"{path}: ExifTool's copy does not hold the same picture.")
-        _put_in_place(temporary, path, original.stamps, report.content_hash, before_replace)
-    return report.content_hash
+        hashed = report.content_hash
+        stamps = _put_in_place(temporary, path, original.stamps, hashed, before_replace)
+    return Replaced(hashed, stamps)
 
 
 def write_bytes(
@@ -200,8 +220,10 @@ def check_copy(original: str, copy: str, file_type: str) -> CopyReport:
 
 def remove_temporary(temporary: str) -> None:
     """Remove a copy that never took its place; one that is not there needs nothing."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
+    # A read-only disk refuses to remove even what is not there.
+    if os.path.lexists(temporary):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 def sync_folder(folder: str) -> None:
@@ -227,13 +249,23 @@ def _keep_toolkit(
     return {_TOOLKIT: value if value and plain else None}
 
 
+def list_missing_blocks(tags: Mapping[str, TagValue]) -> tuple[str, ...]:
+    """The blocks of EXIF that a file with these tags does not have."""
+    return tuple(
+        block for block in _ALWAYS_IN_EXIF if not any(tag.startswith(f"{block}:") for tag in tags)
+    )
+
+
 def _list_lost_exif(
     original: Original, written: Mapping[str, TagValue]
 ) -> dict[str, TagValue | None]:
-    """What ExifTool puts into every EXIF block, where it took that out with the last other tag."""
-    if any(tag.startswith("IFD0:") for tag in written):
-        return {}
-    return {tag: original.tags[tag] for tag in _ALWAYS_IN_EXIF if tag in original.tags}
+    """What went with a block of EXIF that ExifTool took out."""
+    names = (
+        f"{block}:{name}"
+        for block in list_missing_blocks(written)
+        for name in _ALWAYS_IN_EXIF[block]
+    )
+    return {tag: original.tags[tag] for tag in names if tag in original.tags}
 
 
 def _compare_tags(
@@ -241,9 +273,12 @@ def _compare_tags(
 ) -> None:
     """Raise where a tag is not as wanted, or another one was lost or is different."""
     for tag, value in changes.items():
-        if comparable(written.get(tag)) != comparable(value):
+        if (comparable(written.get(tag)) or None) != (comparable(value) or None):
             raise NotWritableError(f"{original.path}: {tag} could not be written.")
+    boxed = any(tag.startswith("Keys:") for tag in changes)
     for tag, value in original.tags.items():
+        if boxed and _HANDLER.search(tag):
+            continue  # Apple's keys stand in a box of their own, which says who handles it
         if tag in changes or _is_uncompared(tag) or written.get(tag) == value:
             continue
         raise NotWritableError(f"{original.path}: the write would have changed {tag} as well.")
@@ -262,8 +297,8 @@ def _put_in_place(
     stamps: Stamps | None,
     content_hash: str,
     before_replace: BeforeReplace,
-) -> None:
-    """Give `temporary` the attributes of what lies at `path`, and its name."""
+) -> Stamps:
+    """Give `temporary` the attributes of what lies at `path`, and its name; its stamps there."""
     if stamps is not None:
         _copy_attributes(path, temporary)
     with _open_regular(temporary) as file:
@@ -275,7 +310,10 @@ def _put_in_place(
         _link_new(temporary, path)
     else:
         os.replace(temporary, path)
+    # Taken at once: later they may be those of another program's bytes.
+    placed = make_stamps(os.stat(path, follow_symlinks=False))
     sync_folder(os.path.dirname(path))
+    return placed
 
 
 def _refuse_changed(path: str, stamps: Stamps | None) -> None:
@@ -364,6 +402,16 @@ def _explained(path: str) -> Iterator[None]:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise EditRefusedError(f"{path} is not there now.") from error
         raise NotWritableError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _blamed_on_change(path: str, stamps: Stamps) -> Iterator[None]:
+    """Where the file is no longer the one that was read, that is why it cannot be written."""
+    try:
+        yield
+    except NotWritableError:
+        _refuse_changed(path, stamps)
+        raise
 
 
 @contextlib.contextmanager

@@ -165,9 +165,9 @@ def describe_verify(report: dict[str, Any]) -> str:
 
 def describe_edits(report: dict[str, Any]) -> str:
     """What edits did, for people: one line, and the problems."""
-    line = f"{report['changed']:,} changed, {report['unchanged']:,} as they were."
-    if report["moved"]:
+    if report.get("moved") or "deleted" in report:
         return describe_moves(report)
+    line = f"{report['changed']:,} changed, {report['unchanged']:,} as they were."
     return "\n".join([line, *_list_problems(report)])
 
 
@@ -177,7 +177,7 @@ def describe_moves(report: dict[str, Any]) -> str:
     if "deleted" in report:
         words = [f"{report['deleted']:,} deleted for good"]
     if report["changed"]:
-        words.append(f"{report['changed']:,} rated")
+        words.append(f"{report['changed']:,} changed")
     if report["unchanged"]:
         words.append(f"{report['unchanged']:,} as they were")
     return "\n".join([", ".join(words) + ".", *_list_problems(report)])

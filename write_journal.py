@@ -39,18 +39,27 @@ class Place(StrEnum):
     DATABASE = "database"
 
 
+class EditKind(StrEnum):
+    """What an edit changes: edits of one kind stand on one another, others do not."""
+
+    RATING = "rating"
+    DATE = "date"
+
+
 @dataclass(frozen=True, slots=True)
 class Values:
     """What stood, or shall stand, in the file of an entry and in its photo's row.
 
     tags: `Group:Tag` -> value, None for one that is not there; only those that are written.
     exists: whether there is such a file at all (a sidecar may be made, or removed).
+    rating, kept_in, date_taken: as in the row.
     """
 
     rating: int | None
     kept_in: str | None
     tags: Mapping[str, TagValue | None]
     exists: bool = True
+    date_taken: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,8 @@ class PlannedEdit:
     path: of the file that is written, relative to the library; of a sidecar beside the library
         its name. main_id: the entry that stands for the whole edit where it writes several
         files, None in that entry itself. undoes: the entry that this edit takes back.
-    reason: why the value is not kept in the photo's own file. made_exif: the file had no EXIF
-        before this edit.
+    reason: why the value is not kept in the photo's own file. made_blocks: of EXIF
+        that the file did not have before this edit.
     """
 
     photo_id: int | None
@@ -76,7 +85,8 @@ class PlannedEdit:
     main_id: int | None = None
     undoes: int | None = None
     reason: str | None = None
-    made_exif: bool = False
+    made_blocks: tuple[str, ...] = ()
+    kind: EditKind = EditKind.RATING
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,7 @@ class Edit(PlannedEdit):
     undoable: bool = False
 
 
-_IN_AFTER: Final = ("place", "main_id", "undoes", "reason", "made_exif")
+_IN_AFTER: Final = ("place", "main_id", "undoes", "reason", "made_blocks", "kind")
 """What of a plan stands in `after_json`, beside the values."""
 
 _COLUMNS: Final = (
@@ -103,6 +113,8 @@ _UNDOABLE: Final = (
     "entry.state = 'done' AND json_extract(entry.after_json, '$.main_id') IS NULL AND NOT EXISTS ("
     "SELECT 1 FROM write_journal AS later WHERE later.photo_id = entry.photo_id"
     " AND later.id > entry.id AND later.state = 'done'"
+    " AND coalesce(json_extract(later.after_json, '$.kind'), 'rating')"
+    " = coalesce(json_extract(entry.after_json, '$.kind'), 'rating')"
     " AND coalesce(json_extract(later.after_json, '$.main_id'), later.id) <> entry.id"
     # An entry that took back a later one leaves this one as it was; a redo does not.
     " AND (coalesce(json_extract(later.after_json, '$.undoes'), 0) <= entry.id"
@@ -254,11 +266,15 @@ def list_edits_of_operation(connection: sqlite3.Connection, operation_id: str) -
     return [_from_row(row) for row in rows]
 
 
-def find_last_edit(connection: sqlite3.Connection, photo_id: int) -> Edit | None:
-    """The last edit of a photo that still holds."""
+def find_last_edit(
+    connection: sqlite3.Connection, photo_id: int, kind: EditKind = EditKind.RATING
+) -> Edit | None:
+    """The last edit of this kind of a photo that still holds."""
     row = connection.execute(
-        f"{_SELECT} WHERE entry.photo_id = ? AND {_UNDOABLE} ORDER BY entry.id DESC LIMIT 1",
-        (photo_id,),
+        f"{_SELECT} WHERE entry.photo_id = ? AND {_UNDOABLE}"
+        " AND coalesce(json_extract(entry.after_json, '$.kind'), 'rating') = ?"
+        " ORDER BY entry.id DESC LIMIT 1",
+        (photo_id, kind),
     ).fetchone()
     return _from_row(row) if row else None
 
@@ -274,10 +290,14 @@ def list_unfinished(connection: sqlite3.Connection, photo_id: int | None = None)
 
 
 def list_edited_photos(connection: sqlite3.Connection, since: str) -> set[int]:
-    """Photos with an edit that ended at `since` (ISO 8601, UTC) or later, or has not ended."""
+    """Photos with an edit that ended at `since` (ISO 8601, UTC) or later, or began then.
+
+    One that a crash left before, and that could not be ended yet, does not count: an index
+    has to find its photo where somebody moved it.
+    """
     rows = connection.execute(
         "SELECT DISTINCT photo_id FROM write_journal WHERE photo_id IS NOT NULL"
-        " AND (done_at >= ? OR state IN ('planned', 'prepared'))",
+        " AND (done_at >= ?1 OR (state IN ('planned', 'prepared') AND planned_at >= ?1))",
         (since,),
     )
     return {row[0] for row in rows}
@@ -313,7 +333,8 @@ def _from_row(row: sqlite3.Row) -> Edit:
         main_id=after.get("main_id"),
         undoes=after.get("undoes"),
         reason=after.get("reason"),
-        made_exif=bool(after.get("made_exif")),
+        made_blocks=tuple(after.get("made_blocks") or ()),
+        kind=EditKind.DATE if after.get("kind") == EditKind.DATE else EditKind.RATING,
         planned_at=row["planned_at"],
         done_at=row["done_at"],
         undoable=bool(row["undoable"]),
@@ -334,6 +355,7 @@ def _make_values(said: Mapping[str, Any]) -> Values:
         kept_in=said.get("kept_in"),
         tags=said.get("tags") or {},
         exists=bool(said.get("exists", True)),
+        date_taken=said.get("date_taken"),
     )
 
 

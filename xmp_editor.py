@@ -1,349 +1,378 @@
-"""Changes properties of an XMP sidecar by splicing their bytes; every other byte stays.
-
-Sidecars hold what other programs keep of a photo: their history, masks, labels. A tree that
-is parsed and written again loses prefixes, comments and order; here only the attribute or
-element in question is replaced, and the result is parsed and compared before it is given.
-"""
+"""Changes properties of an XMP packet and keeps every other byte. Pure: bytes in, bytes out."""
 
 from __future__ import annotations
 
-import codecs
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
+from xml.etree.ElementTree import ParseError
 
-from defusedxml.ElementTree import fromstring
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
 
-from xmp_reader import read_xmp
+from xmp_places import RDF, Attribute, Element, Places, Tag, find_places, unwrap_packet
+from xmp_reader import find_rdf, parse_xmp, read_xmp
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
+    from xml.etree.ElementTree import Element as TreeElement
 
-_RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_PROPERTIES: Final = MappingProxyType(
-    {
-        "XMP-xmp:Rating": ("http://ns.adobe.com/xap/1.0/", "Rating", "xmp"),
-        "XMP-xmp:CreateDate": ("http://ns.adobe.com/xap/1.0/", "CreateDate", "xmp"),
-        "XMP-exif:DateTimeOriginal": (
-            "http://ns.adobe.com/exif/1.0/",
-            "DateTimeOriginal",
-            "exif",
-        ),
-        "XMP-photoshop:DateCreated": (
-            "http://ns.adobe.com/photoshop/1.0/",
-            "DateCreated",
-            "photoshop",
-        ),
-        "XMP-microsoft:RatingPercent": (
-            "http://ns.microsoft.com/photo/1.0/",
-            "Rating",
-            "MicrosoftPhoto",
-        ),
-    }
-)
-"""ExifTool's name -> namespace, name, and the prefix that is usual."""
 
-_UTF_16: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_PADDING: Final = b"\0 \t\r\n"
-_ATTRIBUTE: Final = re.compile(rb"""\s+([^\s=/>]+)\s*=\s*("[^"]*"|'[^']*')""")
-_TAG_NAME: Final = re.compile(rb"<([^\s/>]+)")
-_ENCODING: Final = re.compile(rb"""^<\?xml[^>]*?encoding\s*=\s*["']([^"']+)["']""")
-_NEW: Final = (
+@dataclass(frozen=True, slots=True)
+class _Property:
+    """A property's namespaces, the first being that of a new one; its name; the usual prefix."""
+
+    namespaces: tuple[str, ...]
+    name: str
+    prefix: str
+
+    def list_names(self) -> frozenset[str]:
+        return frozenset(f"{{{namespace}}}{self.name}" for namespace in self.namespaces)
+
+
+_XMP: Final = ("http://ns.adobe.com/xap/1.0/",)
+# Both are in use; ExifTool warns of the one with the slash.
+_MICROSOFT: Final = ("http://ns.microsoft.com/photo/1.0", "http://ns.microsoft.com/photo/1.0/")
+_PROPERTIES: Final = {
+    "XMP-xmp:Rating": _Property(_XMP, "Rating", "xmp"),
+    "XMP-xmp:CreateDate": _Property(_XMP, "CreateDate", "xmp"),
+    "XMP-exif:DateTimeOriginal": _Property(
+        ("http://ns.adobe.com/exif/1.0/",), "DateTimeOriginal", "exif"
+    ),
+    "XMP-photoshop:DateCreated": _Property(
+        ("http://ns.adobe.com/photoshop/1.0/",), "DateCreated", "photoshop"
+    ),
+    "XMP-microsoft:RatingPercent": _Property(_MICROSOFT, "Rating", "MicrosoftPhoto"),
+}
+"""By ExifTool's names, as `xmp_reader` gives them."""
+
+_NEW_PACKET: Final = (
     "<?xpacket begin='\ufeff' id='W5M0MpCehiHzreSzNTczkc9d'?>\n"
     "<x:xmpmeta xmlns:x='adobe:ns:meta/'>\n"
-    f"<rdf:RDF xmlns:rdf='{_RDF}'>\n"
-    " <rdf:Description rdf:about=''/>\n"
+    "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>\n"
+    " <rdf:Description\n"
+    "  rdf:about=''/>\n"
     "</rdf:RDF>\n"
     "</x:xmpmeta>\n"
     "<?xpacket end='w'?>\n"
 ).encode()
 
+_CONTENT: Final = re.compile(rb"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[.*?\]\]>|[^<]+", re.DOTALL)
+_LINE_AFTER: Final = re.compile(rb"[ \t]*(?:\r\n|\r|\n)")
+_LISTS: Final = frozenset({f"{RDF}Alt", f"{RDF}Seq", f"{RDF}Bag"})
+_BAD_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+_X: Final = "{adobe:ns:meta/}"
+_BARE_PATHS: Final = (
+    (f"{_X}xmpmeta", f"{RDF}RDF", f"{RDF}Description"),
+    (f"{RDF}RDF", f"{RDF}Description"),
+)
+_BARE_ATTRIBUTES: Final = {
+    f"{_X}xmpmeta": frozenset({f"{_X}xmptk"}),
+    f"{RDF}RDF": frozenset[str](),
+    f"{RDF}Description": frozenset({f"{RDF}about"}),
+}
+
+_Splice = tuple[int, int, bytes]
+"""Which bytes, from and to, become which."""
+
 
 def edit_xmp(data: bytes | None, changes: Mapping[str, str | None]) -> bytes:
-    """`data` with these properties set, or taken out (None); without `data` a new packet.
+    """`data` with these properties set (text) or removed (`None`); without `data` a new packet.
 
-    changes: names as `XMP-xmp:Rating`. Raises `ValueError` where the XMP cannot be parsed or is
-    hostile, and where a property has a shape that cannot be changed safely.
+    `changes` are by ExifTool's names, those that `read_xmp` gives. What already is as wanted
+    keeps its bytes. Raises `ValueError` where the XMP cannot be parsed, is hostile or too big,
+    where a property has a shape that cannot be changed safely or a text that XMP cannot take,
+    and where a new packet would be empty.
     """
-    if data is None and not any(changes.values()):
-        raise ValueError("there is nothing to keep in a new sidecar")
     for tag, value in changes.items():
-        if tag not in _PROPERTIES:
-            raise ValueError(f"{tag} is not a property that is kept in sidecars")
-        if value is not None and (not value or not value.isprintable()):
-            raise ValueError(f"{tag} cannot have this value")
-    before = _NEW if data is None else data
-    known = read_xmp(before)
-    coded = _Coded.of(before)
-    body = coded.body
-    for tag, value in changes.items():
-        body = _change(body, tag, value)
-    edited = coded.pack(body)
-    expected = {**known, **changes}
-    wanted = {tag: value for tag, value in expected.items() if value is not None}
-    if read_xmp(edited) != wanted or _strip(before, changes) != _strip(edited, changes):
-        raise ValueError("the property stands in it in a way that is not understood")
-    return edited
+        _check_change(tag, value)
+    if data is None:
+        if not any(changes.values()):
+            raise ValueError("an XMP packet without properties is not made")
+        data = _NEW_PACKET
+    before = parse_xmp(data)
+    try:
+        result = _edit(data, changes)
+    except (ParseError, DefusedXmlException, LookupError) as error:
+        raise ValueError(f"the XMP cannot be parsed: {type(error).__name__}") from error
+    _verify(before, result, changes)
+    return result
 
 
 def is_bare(data: bytes) -> bool:
-    """Whether the packet says nothing at all of its photo; what is unsure is not bare."""
+    """Whether the packet says nothing at all; `False` where that is not certain."""
+    checker = _BareChecker()
     try:
-        root = _parse(_Coded.of(data).body)
-    except ValueError:
+        parse_xmp(data)
+        packet, _ = unwrap_packet(data)
+        parser = DefusedXMLParser(target=checker, encoding="utf-8", forbid_dtd=True)
+        parser.feed(packet)
+        parser.close()
+    except (ParseError, DefusedXmlException, LookupError, ValueError):
         return False
-    about = f"{{{_RDF}}}about"
-    return root is not None and all(
-        child.tag == f"{{{_RDF}}}Description"
-        and not len(child)
-        and set(child.attrib) <= {about}
-        and not (child.text or "").strip()
-        for child in root
-    )
+    return checker.is_bare and checker.has_rdf
 
 
-# -- bytes that are not XML --------------------------------------------------------------------
+class _BareChecker:
+    """Follows the parser and looks for anything beside an empty description."""
+
+    def __init__(self) -> None:
+        self.is_bare = True
+        self.has_rdf = False
+        self._path: tuple[str, ...] = ()
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._path = (*self._path, name)
+        if not any(path[: len(self._path)] == self._path for path in _BARE_PATHS):
+            raise ValueError("the XMP is not bare")
+        self.is_bare &= attributes.keys() <= _BARE_ATTRIBUTES[name]
+        self.has_rdf |= name == f"{RDF}RDF"
+
+    def end(self, _name: str) -> None:
+        self._path = self._path[:-1]
+
+    def data(self, text: str) -> None:
+        self.is_bare &= not text.strip()
+
+    def comment(self, _text: str) -> None:
+        self.is_bare = False
+
+    def pi(self, target: str, _data: str) -> None:
+        self.is_bare &= target == "xpacket"
 
 
-@dataclass(frozen=True, slots=True)
-class _Coded:
-    """A packet as UTF-8, and what stood around it: a mark of its encoding, padding."""
-
-    before: bytes
-    body: bytes
-    after: bytes
-    encoding: str
-
-    @staticmethod
-    def of(data: bytes) -> _Coded:
-        for mark, encoding in (
-            (codecs.BOM_UTF16_LE, "utf-16-le"),
-            (codecs.BOM_UTF16_BE, "utf-16-be"),
-        ):
-            if data.startswith(mark):
-                return _Coded(mark, data[2:].decode(encoding).encode(), b"", encoding)
-        mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
-        inner = data[len(mark) :]
-        start = len(inner) - len(inner.lstrip(_PADDING))
-        end = len(inner.rstrip(_PADDING))
-        body = inner[start:end]
-        said = _ENCODING.match(body)
-        if said and said[1].lower() not in (b"utf-8", b"us-ascii", b"ascii"):
-            raise ValueError(f"its encoding {said[1].decode('ascii', 'replace')} is not edited")
-        return _Coded(mark + inner[:start], body, inner[end:], "utf-8")
-
-    def pack(self, body: bytes) -> bytes:
-        return self.before + body.decode().encode(self.encoding) + self.after
-
-
-# -- where a property stands -------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Element:
-    """An element's place: its start tag, and where all of it ends."""
-
-    start: int
-    tag_end: int
-    prefixes: Mapping[str, str]
-    name: tuple[str, str]
-    attributes: list[tuple[tuple[str, str], int, int, int, int]] = field(default_factory=list)
-    children: list[_Element] = field(default_factory=list)
-    content_end: int = 0
-    end: int = 0
-
-    @property
-    def is_empty_tag(self) -> bool:
-        return self.content_end < self.tag_end
-
-
-class _Finder:
-    """The elements of a packet with their places in its bytes."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._stack: list[_Element] = []
-        self.rdf: _Element | None = None
-        parser = expat.ParserCreate("utf-8")
-        self._parser = parser
-        parser.StartElementHandler = self._begin
-        parser.EndElementHandler = self._end
-        parser.StartDoctypeDeclHandler = _refuse_doctype
-        try:
-            parser.Parse(body, True)
-        except expat.ExpatError as error:
-            raise ValueError(f"the XMP cannot be parsed: {error}") from error
-
-    def _begin(self, _name: str, _attributes: dict[str, str]) -> None:
-        start = self._parser.CurrentByteIndex
-        found = _TAG_NAME.match(self._body, start)
-        assert found
-        raw = []
-        at = found.end()
-        while attribute := _ATTRIBUTE.match(self._body, at):
-            raw.append((attribute[1].decode(), *attribute.span(), *attribute.span(2)))
-            at = attribute.end()
-        tag_end = self._body.index(b">", at) + 1
-        prefixes = dict(self._stack[-1].prefixes) if self._stack else {"xml": "xml"}
-        for name, _, _, value, value_end in raw:
-            if name == "xmlns" or name.startswith("xmlns:"):
-                prefixes[name[6:]] = self._body[value + 1 : value_end - 1].decode()
-        element = _Element(start, tag_end, prefixes, _resolve(found[1].decode(), prefixes))
-        for name, *places in raw:
-            # An attribute without a prefix is in no namespace.
-            resolved = _resolve(name, prefixes) if ":" in name else ("", name)
-            element.attributes.append((resolved, *places))  # type: ignore[arg-type]
-        if self._stack:
-            self._stack[-1].children.append(element)
-        self._stack.append(element)
-        if self.rdf is None and element.name == (_RDF, "RDF"):
-            self.rdf = element
-
-    def _end(self, _name: str) -> None:
-        element = self._stack.pop()
-        element.content_end = self._parser.CurrentByteIndex
-        if element.content_end <= element.start:  # <a/>: both events are at its one tag
-            element.end = element.tag_end
-        else:
-            element.end = self._body.index(b">", element.content_end) + 1
-
-
-def _refuse_doctype(*_: object) -> None:
-    raise ValueError("the XMP holds a document type")
-
-
-def _resolve(name: str, prefixes: Mapping[str, str]) -> tuple[str, str]:
-    prefix, colon, local = name.rpartition(":")
-    return prefixes.get(prefix if colon else "", ""), local
-
-
-# -- changing it -------------------------------------------------------------------------------
-
-
-def _change(body: bytes, tag: str, value: str | None) -> bytes:
-    """Set the first occurrence, take out all others; insert it where there is none."""
-    namespace, local, prefix = _PROPERTIES[tag]
-    # Windows has been seen to write its namespace without the slash as well.
-    names = {(namespace, local), (namespace.rstrip("/"), local)}
-    rdf = _Finder(body).rdf
-    if rdf is None:
-        raise ValueError("the XMP holds no RDF")
-    splices: list[tuple[int, int, bytes]] = []
-    for description in rdf.children:
-        for name, *places in description.attributes:
-            if name in names:
-                splices.append(_change_attribute(places, None if splices else value))
-        for child in description.children:
-            if child.name in names:
-                splices.append(_change_element(body, child, None if splices else value))
-    if not splices and value is not None:
-        splices = [_insert(body, rdf, namespace, local, prefix, value)]
-    for start, end, text in sorted(splices, reverse=True):
-        body = body[:start] + text + body[end:]
-    return body
-
-
-def _change_attribute(places: Sequence[int], value: str | None) -> tuple[int, int, bytes]:
-    start, end, value_start, value_end = places
+def _check_change(tag: str, value: str | None) -> None:
+    if tag not in _PROPERTIES:
+        raise ValueError(f"{tag} is no property that can be changed")
     if value is None:
-        return start, end, b""
-    return value_start, value_end, quoteattr(value).encode()
+        return
+    if not value or value != value.strip():
+        raise ValueError(f"{tag} cannot be empty or begin or end with a space")
+    if any(
+        unicodedata.category(sign) in _BAD_CATEGORIES or sign in "\ufffe\uffff" for sign in value
+    ):
+        raise ValueError(f"{tag} cannot hold control characters or line breaks")
 
 
-def _change_element(body: bytes, element: _Element, value: str | None) -> tuple[int, int, bytes]:
+def _edit(data: bytes, changes: Mapping[str, str | None]) -> bytes:
+    packet, wrapping = unwrap_packet(data)
+    for tag, value in changes.items():
+        wrapping.check_value(value)
+        packet = _change_property(packet, _PROPERTIES[tag], value)
+    return wrapping.wrap(packet)
+
+
+def _change_property(packet: bytes, changed: _Property, value: str | None) -> bytes:
+    places = find_places(packet, changed.list_names())
     if value is None:
-        start, end = element.start, element.end
-        line = body.rfind(b"\n", 0, start) + 1
-        if not body[line:start].strip() and body[end : end + 2].startswith((b"\n", b"\r\n")):
-            end += 1 if body[end : end + 1] == b"\n" else 2
-            start = line
-        return start, end, b""
-    simple = all(body[a:b].strip().startswith(b"xmlns") for _, a, b, _, _ in element.attributes)
-    if element.children or not simple:
-        raise ValueError("the property has a shape that is not changed")
-    text = escape(value).encode()
-    if element.is_empty_tag:
-        found = _TAG_NAME.match(body, element.start)
-        assert found
-        opened = body[element.start : element.tag_end].rstrip(b">").rstrip().rstrip(b"/").rstrip()
-        return element.start, element.end, opened + b">" + text + b"</" + found[1] + b">"
-    return element.tag_end, element.content_end, text
+        return _splice(packet, [_cut(packet, place) for place in places.found])
+    if not places.found:
+        return _splice(packet, [_insert(packet, places, changed, value)])
+    first, *others = places.found
+    splices = [_cut(packet, place) for place in others]
+    if isinstance(first, Attribute):
+        splices.append(_set_attribute(packet, first, value))
+    else:
+        splices += _set_element(packet, first, value)
+    return _splice(packet, splices)
 
 
-def _insert(
-    body: bytes, rdf: _Element, namespace: str, local: str, prefix: str, value: str
-) -> tuple[int, int, bytes]:
-    """As an attribute of the first description; where there is none, in a new one."""
-    description = next((one for one in rdf.children if one.name == (_RDF, "Description")), None)
-    if description is None:
-        if rdf.is_empty_tag:
-            raise ValueError("the XMP describes nothing")
-        said = _declare(rdf.prefixes, namespace, local, prefix, value)
-        found = _TAG_NAME.match(body, rdf.start)
-        assert found
-        rdf_prefix = found[1].rpartition(b":")[0]
-        start = b"<" + (rdf_prefix + b":" if rdf_prefix else b"") + b"Description"
-        about = b" " + (rdf_prefix + b":" if rdf_prefix else b"") + b"about=''"
-        if not rdf_prefix:
-            raise ValueError("the XMP describes nothing")
-        return rdf.tag_end, rdf.tag_end, b"\n" + start + about + said + b"/>"
-    at = description.tag_end - 1
-    if body[at - 1 : at] == b"/":
-        at -= 1
-    at -= len(body[:at]) - len(body[:at].rstrip())
-    return at, at, _declare(description.prefixes, namespace, local, prefix, value)
+def _splice(packet: bytes, splices: list[_Splice]) -> bytes:
+    parts = []
+    position = 0
+    for start, end, new in sorted(splices):
+        parts += [packet[position:start], new]
+        position = end
+    return b"".join([*parts, packet[position:]])
 
 
-def _declare(
-    prefixes: Mapping[str, str], namespace: str, local: str, prefix: str, value: str
-) -> bytes:
-    """The attribute, with its namespace where no prefix stands for that."""
-    known = next((one for one, name in prefixes.items() if one and name == namespace), None)
-    declared = ""
-    if known is None:
-        number = 1
-        known = prefix
-        while known in prefixes:
-            number += 1
-            known = f"{prefix}{number}"
-        declared = f" xmlns:{known}={quoteattr(namespace)}"
-    return f"{declared} {known}:{local}={quoteattr(value)}".encode()
+def _cut(packet: bytes, place: Attribute | Element) -> _Splice:
+    """An attribute with the white space before it; an element with its line, if it has its own."""
+    start, end = place.start, place.end
+    if isinstance(place, Element):
+        line = start
+        while packet[line - 1 : line] in {b" ", b"\t"}:
+            line -= 1
+        after = _LINE_AFTER.match(packet, end)
+        if after and packet[line - 1 : line] in {b"\r", b"\n"}:
+            start, end = line, after.end()
+    return start, end, b""
 
 
-# -- comparing ---------------------------------------------------------------------------------
+def _set_attribute(packet: bytes, attribute: Attribute, value: str) -> _Splice:
+    quote = packet[attribute.value_end : attribute.end].decode()
+    return attribute.value_start, attribute.value_end, _escape(value, quote)
 
 
-def _parse(body: bytes) -> Element | None:
-    """The RDF element as a tree."""
-    try:
-        root: Element = fromstring(body, forbid_dtd=True)
-    except (SyntaxError, LookupError) as error:
-        raise ValueError("the XMP cannot be parsed") from error
-    name = f"{{{_RDF}}}RDF"
-    return root if root.tag == name else root.find(f".//{name}")
+def _set_element(packet: bytes, element: Element, value: str) -> Iterator[_Splice]:
+    holder, others = _find_holder(packet, element)
+    if isinstance(holder, Attribute):
+        yield _set_attribute(packet, holder, value)
+        return
+    if holder.children:
+        raise ValueError("the XMP has a property of a shape that cannot be changed")
+    for attribute in holder.attributes:
+        if attribute.name == f"{RDF}resource":
+            yield attribute.start, attribute.end, b""
+        elif not attribute.name.startswith(("xmlns", "{http://www.w3.org/XML/1998/namespace}")):
+            raise ValueError("the XMP has a property with a qualifier that cannot be kept")
+    yield _set_content(packet, holder, _escape(value))
+    for other in others:
+        yield _cut(packet, other)
 
 
-def _strip(data: bytes, changes: Mapping[str, str | None]) -> object:
-    """What the packet says but for these properties, in order."""
-    names = set()
-    for tag in changes:
-        namespace, local, _ = _PROPERTIES[tag]
-        names |= {f"{{{namespace}}}{local}", f"{{{namespace.rstrip('/')}}}{local}"}
-    rdf = _parse(_Coded.of(data).body)
-    said = []
-    for description in rdf if rdf is not None else ():
-        attributes = {k: v for k, v in description.attrib.items() if k not in names}
-        children = [_freeze(child) for child in description if child.tag not in names]
-        if set(attributes) - {f"{{{_RDF}}}about"} or children:
-            said.append((description.tag, sorted(attributes.items()), children))
-    return said
+def _find_holder(packet: bytes, element: Element) -> tuple[Attribute | Element, list[Element]]:
+    """What holds an element's text, and the further items of a list.
+
+    It is the element, its `rdf:value` as attribute or element, or the first item. Anything else
+    is refused: what other programs read there is not certain.
+    """
+    children = element.children
+    if not children:
+        is_blank = not packet[element.content_start : element.content_end].strip()
+        inside = [part for part in element.attributes if part.name == f"{RDF}value"]
+        return (inside[0] if inside and is_blank else element), []
+    only = children[0] if len(children) == 1 else None
+    if only and only.name in _LISTS and {item.name for item in only.children} == {f"{RDF}li"}:
+        return only.children[0], only.children[1:]
+    if only and only.name == f"{RDF}Description":
+        children = only.children
+    values = [child for child in children if child.name == f"{RDF}value"]
+    if len(values) != 1:
+        raise ValueError("the XMP has a property of a shape that cannot be changed")
+    return values[0], []
 
 
-def _freeze(element: Element) -> object:
-    children = [_freeze(child) for child in element]
-    text = (element.text or "") if not children else (element.text or "").strip()
-    return element.tag, sorted(element.attrib.items()), text, children
+def _set_content(packet: bytes, element: Element, new: bytes) -> _Splice:
+    """The text of an element without children; comments in it stay."""
+    start, end = element.content_start, element.content_end
+    if element.closes_itself:
+        return end - len(b"/>"), end, b">" + new + b"</" + element.raw_name + b">"
+    parts = []
+    is_set = False
+    for part in _CONTENT.findall(packet, start, end):
+        if part.startswith((b"<!--", b"<?")):
+            parts.append(part)
+        elif part.strip() and not is_set:
+            parts.append(new)
+            is_set = True
+    return start, end, b"".join(parts if is_set else [*parts, new])
+
+
+def _insert(packet: bytes, places: Places, changed: _Property, value: str) -> _Splice:
+    """A new attribute after the last one of the first description, in the manner of that one."""
+    if places.description is None:
+        return _insert_description(places.rdf, changed, value)
+    element = places.description.element
+    gap, quote = b" ", "'"
+    end = element.start + 1 + len(element.raw_name)
+    if element.attributes:
+        last = element.attributes[-1]
+        end = last.end
+        gap = packet[last.start : end][: -len(packet[last.start : end].lstrip())]
+        quote = packet[end - 1 : end].decode()
+    attributes = _make_attributes(places.description.prefixes, changed, value, quote)
+    return end, end, b"".join(gap + attribute for attribute in attributes)
+
+
+def _insert_description(rdf: Tag, changed: _Property, value: str) -> _Splice:
+    prefix, rdf_declaration = _choose_prefix(rdf.prefixes, (RDF.strip("{}"),), "rdf", "'")
+    prefixes = {**rdf.prefixes, prefix: RDF.strip("{}")}
+    attributes = [
+        *rdf_declaration,
+        f"{prefix}:about=''".encode(),
+        *_make_attributes(prefixes, changed, value, "'"),
+    ]
+    new = b" ".join([f"<{prefix}:Description".encode(), *attributes]) + b"/>"
+    if not rdf.element.closes_itself:
+        return rdf.element.content_start, rdf.element.content_start, new
+    end = rdf.element.end
+    return end - len(b"/>"), end, b">" + new + b"</" + rdf.element.raw_name + b">"
+
+
+def _make_attributes(
+    prefixes: Mapping[str, str], changed: _Property, value: str, quote: str
+) -> list[bytes]:
+    """The property as an attribute, after the declaration of its namespace if there is none."""
+    prefix, declaration = _choose_prefix(prefixes, changed.namespaces, changed.prefix, quote)
+    text = _escape(value, quote).decode()
+    return [*declaration, f"{prefix}:{changed.name}={quote}{text}{quote}".encode()]
+
+
+def _choose_prefix(
+    prefixes: Mapping[str, str], namespaces: tuple[str, ...], usual: str, quote: str
+) -> tuple[str, list[bytes]]:
+    """The prefix that stands for a namespace, or a free one with its declaration."""
+    for namespace in namespaces:
+        for prefix, bound in prefixes.items():
+            if bound == namespace:
+                return prefix, []
+    prefix, number = usual, 1
+    while prefix in prefixes:
+        prefix, number = f"{usual}{number}", number + 1
+    return prefix, [f"xmlns:{prefix}={quote}{namespaces[0]}{quote}".encode()]
+
+
+def _escape(value: str, quote: str = "") -> bytes:
+    value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if quote:
+        value = value.replace(quote, "&quot;" if quote == '"' else "&apos;")
+    return value.encode()
+
+
+def _verify(before: TreeElement, result: bytes, changes: Mapping[str, str | None]) -> None:
+    """Raise `ValueError` unless the result says what is wanted and nothing else is another.
+
+    That the trees are equal also says that every other tag is read as before.
+    """
+    tags = read_xmp(result)
+    if any(tags.get(tag) != value for tag, value in changes.items()):
+        raise ValueError("the XMP cannot be changed safely: it would not be read as wanted")
+    names = frozenset[str]().union(*(_PROPERTIES[tag].list_names() for tag in changes))
+    after = parse_xmp(result)
+    is_new = find_rdf(before).find(f"{RDF}Description") is None
+    _take_out(before, names)
+    _take_out(after, names)
+    made = find_rdf(after).find(f"{RDF}Description")
+    if is_new and made is not None and not len(made) and made.attrib == {f"{RDF}about": ""}:
+        find_rdf(after).remove(made)
+    if len(list(before.iter())) != len(list(after.iter())) or any(
+        one != other for one, other in zip(_list_facts(before), _list_facts(after), strict=True)
+    ):
+        raise ValueError("the XMP cannot be changed safely: something else would change")
+
+
+def _take_out(root: TreeElement, names: frozenset[str]) -> None:
+    """Take these properties out of a tree, and the white space between all properties."""
+    rdf = find_rdf(root)
+    _strip_around(rdf)
+    for description in rdf:
+        for name in names & description.attrib.keys():
+            del description.attrib[name]
+        kept: list[TreeElement] = []
+        texts = [description.text or ""]
+        for child in description:
+            if child.tag in names:
+                texts[-1] += child.tail or ""
+            else:
+                kept.append(child)
+                texts.append(child.tail or "")
+        description[:] = kept
+        description.text, *tails = texts
+        for child, tail in zip(kept, tails, strict=True):
+            child.tail = tail
+        _strip_around(description)
+
+
+def _strip_around(element: TreeElement) -> None:
+    element.text = "".join((element.text or "").split())
+    for child in element:
+        child.tail = "".join((child.tail or "").split())
+
+
+def _list_facts(root: TreeElement) -> Iterator[tuple[object, ...]]:
+    for element in root.iter():
+        attributes = list(element.attrib.items())
+        yield element.tag, attributes, element.text or "", element.tail or "", len(element)

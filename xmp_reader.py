@@ -36,25 +36,37 @@ def read_xmp(data: bytes) -> dict[str, TagValue]:
 
     Raises `ValueError` where it is no XMP, is hostile, too big, or says two different things.
     """
-    if len(data) > _MAX_BYTES or max(data.count(b"<"), data.count(b"=")) > _MAX_MARKS:
-        raise ValueError("the XMP is too big")
-    try:
-        if not data.startswith(_UTF_16_MARKS):
-            data = data.strip(b"\0 \t\r\n")
-        root = fromstring(data, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
-        raise ValueError(f"the XMP cannot be parsed: {type(error).__name__}") from error
-    rdf = root if root.tag == f"{_RDF}RDF" else root.find(f".//{_RDF}RDF")
-    if rdf is None:
-        raise ValueError("the XMP holds no RDF")
     tags: dict[str, TagValue] = {}
-    for description in rdf:
+    for description in find_rdf(parse_xmp(data)):
         for name, value in description.attrib.items():
             _add(tags, name, value)
         for child in description:
             if child.tag in _TAGS:
                 _add(tags, child.tag, _read_text(child))
     return tags
+
+
+def parse_xmp(data: bytes) -> Element:
+    """The tree of one packet or sidecar, whatever it says.
+
+    Raises `ValueError` where it cannot be parsed, is hostile or too big.
+    """
+    if len(data) > _MAX_BYTES or max(data.count(b"<"), data.count(b"=")) > _MAX_MARKS:
+        raise ValueError("the XMP is too big")
+    try:
+        if not data.startswith(_UTF_16_MARKS):
+            data = data.strip(b"\0 \t\r\n")
+        return fromstring(data, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, LookupError, ValueError) as error:
+        raise ValueError(f"the XMP cannot be parsed: {type(error).__name__}") from error
+
+
+def find_rdf(root: Element) -> Element:
+    """The element in whose children the properties stand. Raises `ValueError` without one."""
+    rdf = root if root.tag == f"{_RDF}RDF" else root.find(f".//{_RDF}RDF")
+    if rdf is None:
+        raise ValueError("the XMP holds no RDF")
+    return rdf
 
 
 def _add(tags: dict[str, TagValue], name: str, value: str) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from edit_box import EditBox, needs_exiftool, opened_box
 from pictures import make_film, make_jpeg
-from trash_box import entries, run, wait
+from trash_box import entries, months, run, wait
 
-from catalog import Photo
-from duplicates import DuplicateGroup, Duplicates, list_groups
+from duplicates import DuplicateGroup, list_groups
+from errors import EditRefusedError
 
 KEPT, COPY, OTHER = "a.jpg", "copies/a.jpg", "b.jpg"
 
@@ -154,28 +153,49 @@ def test_one_that_is_meanwhile_gone_is_said(box: EditBox) -> None:
     assert (box.root / COPY).exists()
 
 
-def test_a_date_that_only_the_other_has_is_not_lost(root: Path) -> None:
+def test_a_date_that_only_the_other_has_is_given_to_the_kept_one(root: Path) -> None:
     make_jpeg(root / "undated.jpg", 2)
     with opened_box(root) as box:
+        pair = {"keep": box.photo("undated.jpg").id, "trash": [box.photo(OTHER).id]}
+        started = box.library.start_merge([pair])
+        report = run(box, started)
+        assert (report["moved"], report["changed"], report["problems"]) == (1, 1, [])
+        kept = box.photo("undated.jpg")
+        assert (kept.date_taken, kept.date_source) == ("2019-07-15T18:03:22", "exif")
+        assert months(box) == {"2019-07": 3}
+        run(box, box.library.start_undo(started))
+        assert box.photo("undated.jpg").date_taken is None
+        assert box.photo(OTHER).date_taken == "2019-07-15T18:03:22"
+
+
+def test_a_date_that_only_a_name_says_gives_way_to_one_of_a_tag(root: Path) -> None:
+    make_jpeg(root / "20200101_101010.jpg", 2)
+    with opened_box(root) as box:
+        assert box.photo("20200101_101010.jpg").date_source == "filename"
+        assert merge(box, "20200101_101010.jpg", OTHER)["changed"] == 1
+        assert box.photo("20200101_101010.jpg").date_taken == "2019-07-15T18:03:22"
+
+
+def test_two_dates_of_tags_stay_as_they_are(root: Path) -> None:
+    make_jpeg(root / "later.jpg", 2, date="2021:01:01 10:00:00")
+    with opened_box(root) as box:
+        assert merge(box, "later.jpg", OTHER)["changed"] == 0
+        assert box.photo("later.jpg").date_taken == "2021-01-01T10:00:00"
+
+
+def test_nothing_goes_where_the_date_cannot_be_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_jpeg(root / "undated.jpg", 2)
+
+    def refuse(*_: object) -> None:
+        raise EditRefusedError("undated.jpg cannot be written.")
+
+    with opened_box(root) as box:
+        monkeypatch.setattr(type(box.library.dates), "set_date", refuse)
         report = merge(box, "undated.jpg", OTHER)
-        assert "has one that would be lost" in str(report["problems"])
+        assert "cannot be written" in str(report["problems"])
         assert (root / OTHER).exists()
-
-
-def test_who_can_write_dates_is_asked_to(root: Path) -> None:
-    make_jpeg(root / "undated.jpg", 2)
-    asked: list[tuple[str, str | None]] = []
-
-    def take(kept: Photo, other: Photo, operation_id: str) -> None:
-        assert operation_id
-        asked.append((kept.current_path, other.date_taken))
-
-    with opened_box(root) as box:
-        library = box.library
-        library.duplicates = replace(library.duplicates, merge_date=take)
-        assert isinstance(library.duplicates, Duplicates)
-        assert merge(box, "undated.jpg", OTHER)["moved"] == 1
-        assert asked == [("undated.jpg", "2019-07-15T18:03:22")]
 
 
 def test_a_live_photo_is_not_given_up_for_one_without_its_film(root: Path) -> None:

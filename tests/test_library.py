@@ -188,6 +188,7 @@ def interrupt(library: Library, operation_type: OperationType, **parameters: obj
 EXAMPLES: dict[OperationType, dict[str, object]] = {
     OperationType.RATE_PHOTOS: {"photo_ids": [1], "rating": 5},
     OperationType.UNDO_EDITS: {"operation_id": "0"},
+    OperationType.UPDATE_DATE: {"photo_ids": [1], "mode": "same", "value": "2019-07-14 12:00:00"},
 }
 
 
@@ -408,7 +409,7 @@ def test_an_exiftool_that_was_installed_since_is_used_by_the_next_index(
     opened = open_library(settings)
     assert not opened.has_exiftool
     assert opened.make_indexer().exiftool is None
-    monkeypatch.setattr(library, "find_exiftool", lambda: found)
+    monkeypatch.setattr(library_parts, "find_exiftool", lambda: found)
     assert opened.has_exiftool
     first = opened.make_indexer().exiftool
     assert first is not None

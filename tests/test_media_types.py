@@ -19,6 +19,7 @@ from media_types import (
     kind_of,
     kind_of_name,
     media_type_of,
+    rating_tags_of,
 )
 
 SUFFIXES = {
@@ -209,3 +210,17 @@ def test_random_bytes_are_nothing() -> None:
 def test_no_bytes_and_no_name_raise_anything(head: bytes, name: str) -> None:
     for data in (head, b"\0\0\0\x20ftyp" + head, b"\x1a\x45\xdf\xa3" + head, b"RIFF" + head):
         assert detect_format(data, name) in {*MEDIA_TYPES, None}
+
+
+def test_each_format_takes_ratings_where_its_files_can_safely_hold_them() -> None:
+    old, new = (12, 57), (13, 25)
+    assert rating_tags_of("jpeg", old) == ("XMP-xmp:Rating", "IFD0:Rating", "IFD0:RatingPercent")
+    assert rating_tags_of("tiff", old) == rating_tags_of("jpeg", old)
+    for name in ("png", "webp", "gif"):
+        assert rating_tags_of(name, old) == ("XMP-xmp:Rating",)
+    for name in ("heic", "avif", "mp4", "m4v", "mov", "3gp"):
+        assert rating_tags_of(name, old) == ()
+        assert rating_tags_of(name, new) == ("XMP-xmp:Rating",)
+    for name, media_type in MEDIA_TYPES.items():
+        if media_type.kind == Kind.RAW or name in ("bmp", "jp2", "jxl", "mkv", "avi", "wmv"):
+            assert rating_tags_of(name, new) == ()

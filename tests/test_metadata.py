@@ -15,7 +15,9 @@ from metadata import (
     Tags,
     TagValue,
     derive_facts,
+    plan_rating_tags,
     rating_of_percent,
+    read_rating,
     zone_version,
 )
 
@@ -291,3 +293,45 @@ def test_no_tags_and_no_name_raise_anything(tags: dict[str, TagValue], name: str
     facts = derive(tags, name)
     assert facts.rating in (None, -1, 1, 2, 3, 4, 5)
     assert 1 <= facts.orientation <= 8
+
+
+# -- ratings back to tags ----------------------------------------------------------------------
+
+JPEG_TAGS = ("XMP-xmp:Rating", "IFD0:Rating", "IFD0:RatingPercent")
+
+
+@pytest.mark.parametrize(("rating", "percent"), [(1, 1), (2, 25), (3, 50), (4, 75), (5, 99)])
+def test_a_rating_becomes_the_tags_that_its_format_takes(rating: int, percent: int) -> None:
+    assert plan_rating_tags({}, rating, JPEG_TAGS) == {
+        "XMP-xmp:Rating": rating,
+        "IFD0:Rating": rating,
+        "IFD0:RatingPercent": percent,
+    }
+    assert plan_rating_tags({}, rating, ["XMP-xmp:Rating"]) == {"XMP-xmp:Rating": rating}
+
+
+def test_tags_that_already_say_a_rating_are_kept_in_step_and_no_others_made() -> None:
+    tags: dict[str, TagValue] = {"Microsoft:SharedUserRating": 50, "XMP-xmp:Rating": "3"}
+    assert plan_rating_tags(tags, 5, ["XMP-xmp:Rating"]) == {
+        "Microsoft:SharedUserRating": 99,
+        "XMP-xmp:Rating": 5,
+    }
+    assert plan_rating_tags(tags, None, JPEG_TAGS) == dict.fromkeys(tags)
+    assert plan_rating_tags({}, None, JPEG_TAGS) == {}
+
+
+def test_what_says_the_rating_already_is_not_written() -> None:
+    tags: dict[str, TagValue] = {
+        "XMP-xmp:Rating": "5.0",
+        "IFD0:Rating": 5,
+        "IFD0:RatingPercent": 99,
+    }
+    assert plan_rating_tags(tags, 5, JPEG_TAGS) == {}
+
+
+@pytest.mark.parametrize("rating", [1, 2, 3, 4, 5])
+def test_what_is_written_is_read_as_the_same(rating: int) -> None:
+    written = plan_rating_tags({}, rating, JPEG_TAGS)
+    for tag, value in written.items():
+        assert value is not None
+        assert read_rating({tag: value}) == rating

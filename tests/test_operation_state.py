@@ -65,7 +65,9 @@ def test_a_new_operation_is_pending_and_remembers_its_parameters(
     assert made.status is OperationStatus.PENDING
     assert made.operation_type == "update_index"
     assert made.parameters == {"accept_missing": True}
-    assert made.checkpoint.keys() == {"parameters", "phase", "done", "total", "report"}
+    assert made.checkpoint.keys() == {
+        *("parameters", "phase", "done", "total", "report", "state"),
+    }
     assert made.started_at == made.updated_at
     assert made.started_at.endswith("+00:00")
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import waitress
 from axe_playwright_python.sync_playwright import Axe
+from page_box import Window, index, launch, open_window, serve, wait
 from pictures import make_jpeg
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Route
 from rows import make_record
 
 import catalog
 import operation_state
-from app import SERVER_THREADS, create_app
 from catalog import PhotoRecord
 from errors import FileProblem
 from library import Library, open_library
@@ -27,11 +25,6 @@ from settings import load_settings
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
 MOST_CELLS = 1500
 DAYS = range(1, 31)
 
@@ -44,24 +37,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("HOME", str(home))
         patch.delenv("XDG_STATE_HOME", raising=False)
         yield home
-
-
-def _serve(library: Library) -> tuple[str, Callable[[], None]]:
-    server = waitress.create_server(
-        create_app(library=library), host="127.0.0.1", port=0, threads=SERVER_THREADS
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        server.close()
-        library.close()
-
-    return f"http://127.0.0.1:{server.effective_port}", stop
-
-
-def _index(library: Library) -> None:
-    assert library.runner.wait(library.start_update_index(), timeout=60).status == "completed"
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +56,8 @@ def site(home: Path) -> Iterator[str]:
     make_jpeg(root / "undated/b.jpg", 999)
     (root / "undated/broken.jpg").write_bytes((root / "undated/b.jpg").read_bytes()[:220])
     library = open_library(load_settings(root))
-    _index(library)
-    url, stop = _serve(library)
+    index(library)
+    url, stop = serve(library)
     yield url
     stop()
 
@@ -96,7 +71,7 @@ def large_site(home: Path) -> Iterator[str]:
         catalog.insert_photos(
             connection, (_make_record(number) for number in range(100_000)), "2026-01-01"
         )
-    url, stop = _serve(library)
+    url, stop = serve(library)
     yield url
     stop()
 
@@ -110,40 +85,14 @@ def _make_record(number: int) -> PhotoRecord:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launch() as browser:
         yield browser
-        browser.close()
-
-
-class Window:
-    """A page with what it complained about."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.context = context
-        self.page: Page = context.new_page()
-        self.complaints: list[str] = []
-        self.page.on(
-            "console",
-            lambda message: (
-                self.complaints.append(message.text) if message.type == "error" else None
-            ),
-        )
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
 
 @pytest.fixture
 def window(browser: Browser) -> Iterator[Window]:
-    context = browser.new_context(viewport={"width": 1100, "height": 688})
-    window = Window(context)
-    yield window
-    context.close()
-
-
-def _wait(page: Page, script: str, argument: object = None) -> None:
-    page.wait_for_function(script, arg=argument, timeout=8000)
+    with open_window(browser) as window:
+        yield window
 
 
 IN_VIEW = """
@@ -171,7 +120,7 @@ AT_TOP = """
 
 def test_the_grid_opens_shows_pictures_and_complains_of_nothing(window: Window, site: str) -> None:
     window.page.goto(site)
-    _wait(window.page, DRAWN)
+    wait(window.page, DRAWN)
     assert window.page.locator("h2").first.inner_text() == "November 2024"
     assert window.complaints == []
 
@@ -180,11 +129,11 @@ def test_a_year_far_down_is_one_click_away(window: Window, site: str) -> None:
     page = window.page
     page.goto(site)
     page.locator(".scrubber a", has_text="2003").click()
-    _wait(page, AT_TOP, "m-2003-11")
-    _wait(page, DRAWN)
+    wait(page, AT_TOP, "m-2003-11")
+    wait(page, DRAWN)
     assert page.locator(".scrubber-here").get_attribute("aria-valuetext") == "November 2003"
     page.locator("[data-jump]").select_option(label="May 2006")
-    _wait(page, AT_TOP, "m-2006-05")
+    wait(page, AT_TOP, "m-2006-05")
     assert window.complaints == []
 
 
@@ -199,7 +148,7 @@ def test_a_trembling_click_on_a_year_still_goes_to_its_first_month(
     page.mouse.down()
     page.mouse.move(box["x"] + 21, box["y"] + 10)
     page.mouse.up()
-    _wait(page, AT_TOP, "m-2007-11")
+    wait(page, AT_TOP, "m-2007-11")
 
 
 def test_two_quick_escapes_close_the_viewer_and_stay_on_the_grid(window: Window, site: str) -> None:
@@ -221,9 +170,9 @@ def test_the_scrubber_takes_the_keyboard_and_the_pointer(window: Window, site: s
     slider = page.locator("[role=slider]")
     slider.focus()
     page.keyboard.press("End")
-    _wait(page, "() => scrollY > 1000")
+    wait(page, "() => scrollY > 1000")
     page.keyboard.press("Home")
-    _wait(page, "() => scrollY < 10")
+    wait(page, "() => scrollY < 10")
     box = page.locator(".scrubber").bounding_box()
     assert box
     page.mouse.move(box["x"] + 5, box["y"] + 20)
@@ -279,7 +228,7 @@ def test_nothing_jumps_and_few_cells_are_held_on_a_page_of_100_000_photos(
         page.evaluate(f"scrollTo(0, {height * share})")
         page.wait_for_timeout(350)
         most = max(most, page.locator(".cell").count())
-    _wait(page, f"() => ({IN_VIEW})().length > 6")
+    wait(page, f"() => ({IN_VIEW})().length > 6")
     assert most <= MOST_CELLS
     assert page.evaluate("document.documentElement.scrollHeight") == pytest.approx(height, abs=60)
     assert page.evaluate("window.shift") < 0.01
@@ -291,21 +240,21 @@ def test_the_viewer_opens_walks_on_and_comes_back_to_the_last_photo(
     page = window.page
     page.goto(site)
     page.locator(".scrubber a", has_text="2010").click()
-    _wait(page, DRAWN)
+    wait(page, DRAWN)
     cell = page.locator("#m-2010-11 .cell a").first
     first = cell.get_attribute("data-photo")
     cell.click()
-    _wait(page, "() => document.querySelector('dialog[open] [data-picture]')?.naturalWidth")
+    wait(page, "() => document.querySelector('dialog[open] [data-picture]')?.naturalWidth")
     assert page.url.endswith(f"/photo/{first}")
     for _ in range(3):
         before = page.url
         page.keyboard.press("ArrowRight")
-        _wait(page, "(before) => location.href !== before", before)
-        _wait(page, SHOWN)
+        wait(page, "(before) => location.href !== before", before)
+        wait(page, SHOWN)
     last = page.url.rpartition("/")[2]
     assert last != first
     page.keyboard.press("Escape")
-    _wait(page, "(id) => document.activeElement?.dataset.photo === id", last)
+    wait(page, "(id) => document.activeElement?.dataset.photo === id", last)
     assert page.locator("dialog[open]").count() == 0
     box = page.locator(f".cell [data-photo='{last}']").bounding_box()
     assert box
@@ -342,12 +291,12 @@ def test_the_picture_is_zoomed_by_wheel_and_double_click(window: Window, site: s
     page = window.page
     page.goto(site)
     page.locator(".cell a").first.click()
-    _wait(page, "() => document.querySelector('dialog [data-picture]')?.naturalWidth")
+    wait(page, "() => document.querySelector('dialog [data-picture]')?.naturalWidth")
     page.mouse.move(400, 350)
     page.mouse.wheel(0, -400)
-    _wait(page, "() => document.querySelector('.zoomed')")
+    wait(page, "() => document.querySelector('.zoomed')")
     page.mouse.dblclick(400, 350)
-    _wait(page, "() => !document.querySelector('.zoomed')")
+    wait(page, "() => !document.querySelector('.zoomed')")
 
 
 def test_arrows_walk_from_cell_to_cell_and_into_the_next_month(window: Window, site: str) -> None:
@@ -361,7 +310,7 @@ def test_arrows_walk_from_cell_to_cell_and_into_the_next_month(window: Window, s
         page.wait_for_timeout(60)
     assert len(set(seen)) == 4
     page.keyboard.press("ArrowLeft")
-    _wait(page, "(id) => document.activeElement.dataset.photo === id", seen[-1])
+    wait(page, "(id) => document.activeElement.dataset.photo === id", seen[-1])
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog[open]")
 
@@ -369,7 +318,7 @@ def test_arrows_walk_from_cell_to_cell_and_into_the_next_month(window: Window, s
 def test_a_picture_that_cannot_be_drawn_shows_its_name(window: Window, site: str) -> None:
     page = window.page
     page.goto(f"{site}/#m-undated")
-    _wait(page, "() => document.querySelector('.cell .broken .cell-name')?.checkVisibility()")
+    wait(page, "() => document.querySelector('.cell .broken .cell-name')?.checkVisibility()")
     words = page.locator(".cell .broken .cell-name").inner_text()
     assert words.split() == ["broken.jpg", "JPEG"]
 
@@ -390,7 +339,9 @@ def test_favorites_and_oldest_first_are_in_the_menu(window: Window, site: str) -
     page.locator("[data-menu] summary").click()
     page.get_by_role("link", name="Show favorites").click()
     page.wait_for_load_state()
-    assert page.locator(".cell").count() == page.locator(".cell-star").count() == 6
+    assert (
+        page.locator(".cell").count() == page.locator(".cell-star[aria-pressed=true]").count() == 6
+    )
     page.locator("[data-menu] summary").click()
     page.get_by_role("link", name="Oldest first").click()
     page.wait_for_load_state()
@@ -418,7 +369,7 @@ def test_a_link_to_a_photo_opens_it_and_arrows_walk_there_too(window: Window, si
     page.goto(site)
     link = page.locator(".cell a").nth(5).get_attribute("href")
     page.goto(f"{site}{link}")
-    _wait(page, "() => document.querySelector('[data-picture]')?.naturalWidth")
+    wait(page, "() => document.querySelector('[data-picture]')?.naturalWidth")
     page.keyboard.press("ArrowRight")
     page.wait_for_url(lambda url: not url.endswith(link or ""))
     page.keyboard.press("Escape")
@@ -442,7 +393,7 @@ def test_a_phone_shows_three_columns_and_the_month_in_the_bar(browser: Browser, 
     assert all(120 < width < 135 for _, width in boxes)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.locator(".cell a").first.tap()
-    _wait(page, "() => document.querySelector('dialog [data-picture]')?.naturalWidth")
+    wait(page, "() => document.querySelector('dialog [data-picture]')?.naturalWidth")
     assert not page.locator(".viewer-panel").is_visible()
     context.close()
 
@@ -479,12 +430,12 @@ def stopped_site(home: Path) -> Iterator[str]:
     root = home / "gone"
     files = [make_jpeg(root / f"{day}.jpg", day, date=f"2020:05:{day:02} 12:00:00") for day in DAYS]
     library = open_library(load_settings(root))
-    _index(library)
+    index(library)
     for file in files:
         file.unlink()
     stopped = library.runner.wait(library.start_update_index(), timeout=60)
     assert stopped.error_code == "brake"
-    url, stop = _serve(library)
+    url, stop = serve(library)
     yield url
     stop()
 
@@ -499,7 +450,7 @@ def test_an_index_that_stopped_is_told_until_it_is_closed(
     page.get_by_role("button", name="Close").click()
     assert page.locator(".operation-card").count() == 0
     page.reload()
-    _wait(
+    wait(
         page,
         "() => document.querySelector('.scripted') && !document.querySelector('.operation-card')",
     )
@@ -550,7 +501,7 @@ def test_leaving_the_viewer_finds_a_cell_far_away_on_a_slow_server(
     )
     page.evaluate("(id) => (document.querySelector('[data-next]').href = `/photo/${id}`)", far)
     page.keyboard.press("ArrowRight")
-    _wait(page, SHOWN)
+    wait(page, SHOWN)
 
     def delay(route: Route) -> None:
         page.wait_for_timeout(250)
@@ -558,7 +509,7 @@ def test_leaving_the_viewer_finds_a_cell_far_away_on_a_slow_server(
 
     page.route("**/months/**", delay)
     page.keyboard.press("Escape")
-    _wait(page, "(id) => document.activeElement?.dataset.photo === id", far)
+    wait(page, "(id) => document.activeElement?.dataset.photo === id", far)
     box = page.locator(f".cell [data-photo='{far}']").bounding_box()
     assert box
     assert 0 <= box["y"] < 688
@@ -574,7 +525,7 @@ def interrupted_site(home: Path, tmp_path: Path) -> Iterator[tuple[str, Library]
     for day in DAYS:
         make_jpeg(tmp_path / f"photos/{day}.jpg", day, date=f"2020:05:{day:02} 12:00:00")
     library = open_library(load_settings(tmp_path / "photos"))
-    _index(library)
+    index(library)
     with library.database.transaction() as connection:
         left = operation_state.create_operation(connection, OperationType.REBUILD_DATABASE)
         operation_state.set_status(connection, left.operation_id, OperationStatus.RUNNING)
@@ -584,7 +535,7 @@ def interrupted_site(home: Path, tmp_path: Path) -> Iterator[tuple[str, Library]
         helper.save(connection)
     library.close()
     library = open_library(load_settings(tmp_path / "photos"))
-    url, stop = _serve(library)
+    url, stop = serve(library)
     yield url, library
     stop()
 
@@ -594,7 +545,7 @@ def test_what_was_interrupted_is_asked_about_over_the_page_and_goes_on(
 ) -> None:
     page = window.page
     page.goto(interrupted_site[0])
-    _wait(page, "() => document.querySelector('dialog.resume:modal')")
+    wait(page, "() => document.querySelector('dialog.resume:modal')")
     dialog = page.locator("dialog.resume")
     assert "Rebuild of the database was interrupted" in dialog.inner_text()
     assert "40 of 100 files · 40 %" in dialog.inner_text()
@@ -613,7 +564,7 @@ def test_the_question_can_wait_and_stands_under_operations(
     url, library = interrupted_site
     page = window.page
     page.goto(url)
-    _wait(page, "() => document.querySelector('dialog.resume:modal')")
+    wait(page, "() => document.querySelector('dialog.resume:modal')")
     page.keyboard.press("Escape")
     page.reload()
     page.wait_for_selector(".cell")

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,15 +159,18 @@ def test_a_page_says_what_the_rating_is_and_where_it_is_kept(
     client: FlaskClient, rows: dict[str, Photo]
 ) -> None:
     five = client.get(f"/photo/{rows['album/five.jpg'].id}").text
-    assert 'aria-label="5 of 5 stars"' in five
-    assert "kept in the file" in five
+    assert 'aria-pressed="true" aria-label="5 stars"' in five
+    assert five.count("rating-star lit") == 5
+    assert "Favorite, kept in the file" in five
     three = client.get(f"/photo/{rows['album/three.jpg'].id}").text
-    assert 'aria-label="3 of 5 stars"' in three
+    assert 'aria-pressed="true" aria-label="3 stars"' in three
+    assert three.count("rating-star lit") == 3
+    assert "Write into the file" not in three
     rejected = client.get(f"/photo/{rows['rejected.jpg'].id}").text
     assert "Rejected" in rejected
     assert "kept in the sidecar" in rejected
     none = client.get(f"/photo/{rows['png.jpg'].id}").text
-    assert "of 5 stars" not in none
+    assert "rating-star lit" not in none
     assert "kept in" not in none
 
 
@@ -521,3 +525,22 @@ def test_a_raw_without_exiftool_says_what_it_lacks_and_is_drawn_once_it_is_there
 )
 def test_a_length_is_written_as_on_a_clock(seconds: float, words: str) -> None:
     assert photos.format_clock(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("rating", "kept_in", "words"),
+    [
+        (None, None, "Add to favorites (f)"),
+        (0, "file", "Add to favorites (f)"),
+        (5, "file", "Remove from favorites (f)"),
+        (5, "beside", "Favorite, kept beside the library. Remove from favorites (f)"),
+        (4, "file", "4 stars. Add to favorites (f)"),
+        (1, "database", "1 star, kept in the database only. Add to favorites (f)"),
+        (-1, "sidecar", "Rejected, kept in the sidecar. Add to favorites (f)"),
+    ],
+)
+def test_a_star_says_the_rating_and_where_it_is_kept(
+    rows: dict[str, Photo], rating: int | None, kept_in: str | None, words: str
+) -> None:
+    photo = replace(rows["album/five.jpg"], rating=rating, kept_in=kept_in)
+    assert photos.describe_star(photo) == words

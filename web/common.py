@@ -265,6 +265,9 @@ _DEEDS: Final = {
     OperationType.RESTORE_PHOTOS: ("Restore from the trash", "Restoring photos"),
     OperationType.PURGE_TRASH: ("Emptying of the trash", "Deleting from the trash"),
     OperationType.MERGE_DUPLICATES: ("Merge of duplicates", "Merging duplicates"),
+    "rate_photos": ("Change of ratings", "Writing ratings"),
+    "keep_ratings": ("Writing of ratings into the files", "Writing ratings into the files"),
+    "undo_edits": ("Undo of changes", "Taking changes back"),
 }
 _PHASES: Final = {
     "walk": "looking through the folders",
@@ -278,12 +281,13 @@ _PHASES: Final = {
     "restore": "bringing back",
     "purge": "deleting",
     "merge": "comparing and merging",
+    "edit": "writing into photos",
 }
 
 
 def name_deed(operation_type: str, *, running: bool = False) -> str:
     """What a person calls an operation, done or under way."""
-    return _DEEDS.get(operation_type, (operation_type, operation_type))[running]  # type: ignore[call-overload, no-any-return]
+    return _DEEDS.get(operation_type, (operation_type, operation_type))[running]
 
 
 def name_phase(phase: str) -> str:

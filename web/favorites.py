@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 import photo_listing
 from catalog import describe_photo
-from errors import InvalidRequestError
+from errors import BusyError, InvalidRequestError
 from favorites import RatedPhoto
 from photo_listing import PhotoFilter, PhotoPage
 from web.api_contract import Answer, promise, refuse
@@ -78,6 +79,15 @@ def rate_photo_of_form(photo_id: int) -> ResponseReturnValue:
     if not _LOCAL.fullmatch(back):
         back = url_for("photos.show_photo", photo_id=photo_id)
     return redirect(back, 303)
+
+
+@blueprint.post("/ratings/keep")
+def keep_ratings_of_form() -> ResponseReturnValue:
+    """Write into the files what only the database knows; the page shows how far it is."""
+    # Pressed in a second tab: the page shows what runs.
+    with contextlib.suppress(BusyError):
+        get_library().start_keeping_ratings()
+    return redirect(url_for("grid.show_grid"), 303)
 
 
 @blueprint.post("/api/photos/bulk-favorite")

@@ -12,7 +12,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 import catalog
 import photo_listing
-from catalog import Photo
+from catalog import FAVORITE_RATING, Photo
 from media_types import MEDIA_TYPES, Kind, kind_of, media_type_of
 from thumbnails import GRID_PX, VIEW_PX
 from web.api_contract import Answer, promise, refuse
@@ -62,7 +62,7 @@ DATE_SOURCES: Final = {
 KEPT_IN: Final = {
     "file": "kept in the file",
     "sidecar": "kept in the sidecar",
-    "beside": "kept in the library's own folder",
+    "beside": "kept beside the library",
     "database": "kept in the database only",
 }
 
@@ -104,6 +104,32 @@ def list_marks(photo: Photo, companions: Sequence[Photo]) -> list[str]:
     kinds = {kind_of(other.file_type) for other in companions}
     words = {Kind.VIDEO: "Live", Kind.RAW: f"RAW + {photo.file_type.upper()}"}
     return [word for kind, word in words.items() if kind in kinds]
+
+
+def describe_star(photo: Photo) -> str:
+    """What the star of a cell says more: the rating, where it is kept if not in the file, and
+    what a press does."""
+    press = f"{'Remove from' if photo.favorited else 'Add to'} favorites (f)"
+    if photo.rating is None or photo.rating == 0:
+        return press
+    kept = name_kept(photo.kept_in)
+    said = "" if photo.favorited and not kept else name_rating(photo.rating)
+    words = ", ".join(part for part in (said, kept) if part)
+    return f"{words}. {press}" if words else press
+
+
+def name_rating(rating: int | None) -> str:
+    """`Favorite`, `4 stars`, `No rating`, `Rejected`."""
+    if not rating:
+        return "No rating"
+    if rating == FAVORITE_RATING:
+        return "Favorite"
+    return "Rejected" if rating < 0 else f"{rating} star{'' if rating == 1 else 's'}"
+
+
+def name_kept(kept_in: str | None) -> str:
+    """Where a rating is kept, in words; empty where there is none or in the file itself."""
+    return KEPT_IN[kept_in] if kept_in and kept_in != "file" else ""
 
 
 def format_clock(seconds: float) -> str:

@@ -34,7 +34,25 @@ export async function getText(url) {
 }
 
 export async function postJson(url, body) {
-  const headers = { "Content-Type": "application/json" };
-  const response = await fetchChecked(url, { method: "POST", headers, body: JSON.stringify(body) });
-  return response.json();
+  return (await post(url, body)).answer;
+}
+
+// The answer with what its head says: the status, and which edit or operation it was. Without
+// a body the address alone says what is wanted.
+export async function post(url, body, more = {}) {
+  const headers = body === undefined ? more : { "Content-Type": "application/json", ...more };
+  const options = { method: "POST", headers, body: body === undefined ? undefined : JSON.stringify(body) };
+  const response = await fetchChecked(url, options);
+  const answer = await response.json();
+  return {
+    answer,
+    status: response.status,
+    edit: response.headers.get("Lightkeep-Edit"),
+    operation: response.headers.get("Lightkeep-Operation") ?? answer.operation_id ?? null,
+  };
+}
+
+// Without an answer there is no status either: the server, or the way to it, is away.
+export function sentenceOf(error) {
+  return error.status ? error.message : "Lightkeep does not answer.";
 }

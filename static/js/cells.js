@@ -4,28 +4,32 @@ export function startCells(months, sections) {
   let current = null;
 
   function adopt() {
-    for (const cell of months.querySelectorAll(".cell a:not([tabindex])")) cell.tabIndex = -1;
+    for (const part of months.querySelectorAll(".cell > :not([tabindex])")) part.tabIndex = -1;
     if (!current?.isConnected) setCurrent(months.querySelector(".cell a"));
   }
 
+  // A cell with its check and its star, and the check of its month.
   function setCurrent(cell) {
-    if (current) current.tabIndex = -1;
+    for (const part of stopsOf(current)) part.tabIndex = -1;
     current = cell;
-    if (current) current.tabIndex = 0;
+    for (const part of stopsOf(current)) part.tabIndex = 0;
   }
+
+  const stopsOf = (cell) =>
+    cell ? [...cell.parentElement.children, cell.closest(".month")?.querySelector("[data-month-check]")].filter(Boolean) : [];
 
   adopt();
   months.addEventListener("filled", adopt);
   months.addEventListener("focusin", (event) => {
-    const cell = event.target.closest(".cell a");
-    if (cell) setCurrent(cell);
+    const cell = cellOf(event.target);
+    if (cell && cell !== current) setCurrent(cell);
   });
   months.addEventListener("error", (event) => event.target.closest(".cell a")?.classList.add("broken"), true);
   for (const image of months.querySelectorAll(".cell img"))
     if (image.complete && !image.naturalWidth && image.currentSrc) image.parentElement.classList.add("broken");
 
   months.addEventListener("keydown", async (event) => {
-    const cell = event.target.closest(".cell a");
+    const cell = cellOf(event.target);
     if (!cell || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = targetOf(event.key, cell);
     if (target === undefined) return;
@@ -77,4 +81,20 @@ export function startCells(months, sections) {
     await sections.fillBlock(block);
     return direction > 0 ? block.querySelector("a") : block.lastElementChild?.querySelector("a");
   }
+
+  // For who loses the focus because what had it went away: the last cell, or one that is seen.
+  function focusCurrent() {
+    const cell = isSeen(current) ? current : [...months.querySelectorAll(".cell a")].find(isSeen) ?? current;
+    cell?.focus({ preventScroll: true });
+  }
+
+  function isSeen(cell) {
+    const box = cell?.isConnected && cell.getBoundingClientRect();
+    return Boolean(box) && box.top >= 0 && box.bottom <= innerHeight;
+  }
+
+  return { focusCurrent };
 }
+
+// The link of the cell that something is in.
+export const cellOf = (node) => node.closest?.(".cell")?.querySelector("a") ?? null;

@@ -1,10 +1,14 @@
 import { startCells } from "./cells.js";
 import { startMenu } from "./menu.js";
 import { startOperations } from "./operations.js";
+import { startPlace } from "./place.js";
 import { startResume } from "./resume.js";
 import { startScrubber } from "./scrubber.js";
 import { startSections } from "./sections.js";
+import { startSelection } from "./selection.js";
+import { startStars } from "./star.js";
 import { startTimes } from "./times.js";
+import { startToasts } from "./toasts.js";
 import { startTrash } from "./trash.js";
 import { startViewer, startViewerPage } from "./viewer.js";
 
@@ -14,16 +18,16 @@ const find = (selector) => document.querySelector(selector);
 
 startTimes();
 if (find("[data-menu]")) startMenu(find("[data-menu]"));
-if (find("[data-operations]")) startOperations(find("[data-operations]"));
+const operations = find("[data-operations]") && startOperations(find("[data-operations]"));
+const toasts = find("[data-toasts]") && startToasts();
+const stars = toasts && startStars(toasts);
 if (find(".months")) {
   const sections = startSections(find(".months"));
-  startCells(find(".months"), sections);
-  if (find("[data-viewer]")) startViewer(find("[data-viewer]"), sections);
-  startTrash(sections);
+  const cells = startCells(find(".months"), sections);
+  startSelection(find("[data-selection]"), sections, { cells, stars, toasts, operations });
+  startViewer(find("[data-viewer]"), sections, stars);
+  startPlace(sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
 if (find("[data-resume]")) startResume(find("[data-resume]"));
-if (find("[data-viewer-page]")) {
-  startViewerPage(find("[data-viewer-page]"));
-  startTrash(null);
-}
+if (find("[data-viewer-page]")) startViewerPage(find("[data-viewer-page]"), stars);

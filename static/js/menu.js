@@ -7,6 +7,7 @@ export function startMenu(menu) {
   });
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
+    event.preventDefault(); // it closes the menu, and nothing behind it
     menu.open = false;
     summary.focus();
   });

@@ -3,6 +3,7 @@
 import { getJson, getText, postJson } from "./api.js";
 
 const ASK_EVERY_MS = 2000;
+const SOON_MS = [80, 160, 320]; // what ends this soon needs no bar
 const SHOWN_MS = 4000; // how long the word that nothing had changed stays
 const DISMISSED_KEY = "lightkeep-dismissed-operation";
 const ACTIVE = ["pending", "running"];
@@ -10,6 +11,7 @@ const ACTIVE = ["pending", "running"];
 export function startOperations(place) {
   let following = null;
   let events = null;
+  const waiting = new Map(); // who asked for an operation tells its outcome himself
 
   for (const form of document.querySelectorAll("form[data-start-operation]")) adopt(form);
   // Browsers open six connections to a server for all tabs together: only the tab that is
@@ -101,6 +103,7 @@ export function startOperations(place) {
     if (!ACTIVE.includes(operation.status)) {
       stop();
       following = null;
+      if (tellWaiting(operation)) return place.replaceChildren();
       await render(operation.operation_id);
       settle(operation);
       return;
@@ -113,6 +116,29 @@ export function startOperations(place) {
     } else bar.removeAttribute("value");
     place.querySelector("[data-progress-words]").textContent = words(operation);
     tellProblems(place.querySelector("[data-problems]"), operation);
+  }
+
+  function tellWaiting(operation) {
+    const tell = waiting.get(operation.operation_id);
+    waiting.delete(operation.operation_id);
+    tell?.(operation);
+    return Boolean(tell);
+  }
+
+  // The operation as it ended; its bar is shown until then if that takes a moment.
+  async function watch(id) {
+    for (const pause of SOON_MS) {
+      await new Promise((done) => setTimeout(done, pause));
+      const operation = await getJson(`/api/operations/${id}`);
+      if (!ACTIVE.includes(operation.status)) return operation;
+    }
+    const ended = new Promise((done) => waiting.set(id, done));
+    await show(id);
+    if (following !== id && waiting.delete(id)) {
+      place.replaceChildren();
+      return getJson(`/api/operations/${id}`);
+    }
+    return ended;
   }
 
   function settle({ status, report, problem_count: problems }) {
@@ -140,6 +166,8 @@ export function startOperations(place) {
     card.textContent = sentence;
     place.replaceChildren(card);
   }
+
+  return { watch };
 }
 
 // Who asked for a rebuild or a verification waits for its answer.

@@ -1,5 +1,7 @@
 // Where in time the page is, and a way to any month: years at the edge, a list on a phone.
 
+import { sectionAt } from "./place.js";
+
 const LONG_SCREENS = 6;
 
 export function startScrubber(scrubber, select, { months }) {
@@ -9,21 +11,9 @@ export function startScrubber(scrubber, select, { months }) {
   const phone = matchMedia("(max-width: 640px)");
   let frame = 0;
 
-  function currentSection() {
-    const line = 90;
-    let low = 0;
-    let high = sections.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (sections[middle].getBoundingClientRect().top <= line) low = middle;
-      else high = middle - 1;
-    }
-    return sections[low];
-  }
-
   function follow() {
     frame = 0;
-    const section = currentSection();
+    const section = sectionAt(sections, 90);
     if (title) title.textContent = phone.matches ? section.dataset.title : "Lightkeep";
     scrubber?.dispatchEvent(new CustomEvent("at", { detail: section }));
   }

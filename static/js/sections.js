@@ -46,12 +46,8 @@ export function startSections(months) {
     const load = new AbortController();
     loading.get(block)?.abort(); // one load a block, whoever asks
     loading.set(block, load);
-    const address = new URL(`/months/${block.dataset.month}`, location.href);
-    for (const [name, value] of query) address.searchParams.set(name, value);
-    address.searchParams.set("offset", block.dataset.offset);
-    if (block.dataset.limit) address.searchParams.set("limit", block.dataset.limit); // some were trashed
     try {
-      const cells = await fetchFragment(address, load.signal);
+      const cells = await fetchFragment(addressOf(block), load.signal);
       const filled = document.createElement("template");
       filled.innerHTML = cells;
       makeRoom(filled.content.childElementCount);
@@ -65,6 +61,13 @@ export function startSections(months) {
       if (loading.get(block) === load) loading.delete(block);
       schedule();
     }
+  }
+
+  function addressOf(block) {
+    const address = new URL(`/months/${block.dataset.month}`, location.href);
+    for (const [name, value] of query) address.searchParams.set(name, value);
+    address.searchParams.set("offset", block.dataset.offset);
+    return address;
   }
 
   // The farthest blocks make room for cells that come, never those near the screen.
@@ -109,5 +112,5 @@ export function startSections(months) {
     }
   }
 
-  return { months, blocks, findCell, fillBlock };
+  return { months, blocks, query, addressOf, findCell, fillBlock };
 }

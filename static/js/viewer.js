@@ -6,12 +6,12 @@ import { startZoom } from "./zoom.js";
 const SWIPE_PX = 60;
 const PANEL_KEY = "lightkeep-panel-closed";
 
-export function startViewer(dialog, sections) {
+export function startViewer(dialog, sections, stars) {
   let opener = null;
 
   document.addEventListener("click", (event) => {
     const cell = event.target.closest?.(".cell a");
-    if (!cell || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (!cell || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     opener = cell;
     history.pushState({ viewer: true }, "", cell.href);
@@ -39,41 +39,52 @@ export function startViewer(dialog, sections) {
     const page = dialog.querySelector("[data-photo]");
     const cell = page && (await sections.findCell(page.dataset.photo, page.dataset.month));
     if (dialog.open) return; // opened again while the block of the last photo was filled
-    dialog.replaceChildren();
+    fill(dialog);
     const back = cell ?? (opener?.isConnected ? opener : null);
     back?.scrollIntoView({ block: "nearest" });
     back?.focus({ preventScroll: true });
   });
 
-  const pages = startPages(dialog, (url) => {
+  const pages = startPages(dialog, stars, (url) => {
     history.replaceState({ viewer: true }, "", url);
     open(url);
   }, leave);
 
   async function open(url, thumbnail) {
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open) {
+      dialog.showModal();
+      dialog.dispatchEvent(new Event("opened"));
+    }
     await pages.load(url, thumbnail);
   }
 }
 
-export function startViewerPage(place) {
-  startPages(place, (url) => location.assign(url), () => place.querySelector("[data-close]").click()).adopt();
+export function startViewerPage(place, stars) {
+  startPages(place, stars, (url) => location.assign(url), () => place.querySelector("[data-close]").click()).adopt();
 }
 
-function startPages(place, go, leave) {
+// What is said at the edge stays when the photo changes.
+function fill(place, ...nodes) {
+  for (const child of [...place.children]) if (!child.matches("[data-toasts]")) child.remove();
+  place.prepend(...nodes);
+}
+
+function startPages(place, stars, go, leave) {
   let loading = null;
 
   async function load(url, thumbnail) {
     loading?.abort();
     loading = new AbortController();
     try {
-      place.innerHTML = await fetchFragment(url, loading.signal);
+      const page = document.createElement("template");
+      page.innerHTML = await fetchFragment(url, loading.signal);
+      fill(place, page.content);
     } catch (error) {
       if (error.name === "AbortError") return;
       const words = document.createElement("p");
       words.className = "viewer-words";
       words.textContent = error.message;
-      place.replaceChildren(words);
+      fill(place, words);
       return;
     }
     adopt(thumbnail);
@@ -177,9 +188,12 @@ function startPages(place, go, leave) {
     if (!active || event.ctrlKey || event.metaKey || event.altKey) return;
     // A film that has the focus takes the arrows itself: they wind it and set its loudness.
     if (event.key.startsWith("Arrow") && event.target.closest?.("video")) return;
+    const photo = place.querySelector(".viewer-page")?.dataset.photo;
     if (event.key === "ArrowRight") step("next");
     else if (event.key === "ArrowLeft") step("previous");
     else if (event.key === "i") togglePanel();
+    else if (event.key === "f" && photo) stars.toggle(photo);
+    else if (/^[0-5]$/.test(event.key) && photo) stars.setRating(photo, Number(event.key));
     else if (event.key === "Escape" && !place.matches("dialog")) leave();
     else return;
     event.preventDefault();

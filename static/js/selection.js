@@ -1,0 +1,305 @@
+// Chosen photos, by id: they stay chosen while blocks are emptied and filled again.
+
+import { fetchFragment, getJson, post, sentenceOf } from "./api.js";
+import { cellOf } from "./cells.js";
+import { nameOf } from "./star.js";
+
+const LONG_PRESS_MS = 450;
+const TREMBLE_PX = 10;
+const LOADS_AT_ONCE = 4;
+const MOST_AT_ONCE = 50; // photos that are written within one request where long work is under way
+const MOST_NAMED = 20;
+const FAVORITE = 5;
+
+export function startSelection(bar, sections, { cells, stars, toasts, operations }) {
+  const { months } = sections;
+  const blocks = [...months.querySelectorAll(".cells")];
+  const chosen = new Map(); // photo id -> its block
+  const asked = new Map(); // block that is not filled -> the ids that the server named
+  const count = bar.querySelector("[data-selection-count]");
+  let anchor = null; // where a range begins: { id, block }
+  let gathering = null;
+  let frame = 0;
+
+  // -- which -----------------------------------------------------------------------------------
+
+  const idOf = (link) => link.dataset.photo;
+  const linksOf = (block) => [...block.querySelectorAll("a[data-photo]")];
+
+  function toggle(link) {
+    const block = link.closest(".cells");
+    if (!chosen.delete(idOf(link))) chosen.set(idOf(link), block);
+    anchor = { id: idOf(link), block };
+    tell();
+  }
+
+  // From where the last choice was to here, with all that lies between, seen or not.
+  async function choseTo(link) {
+    if (!anchor) return toggle(link);
+    const to = { id: idOf(link), block: link.closest(".cells") };
+    const [low, high] = [blocks.indexOf(anchor.block), blocks.indexOf(to.block)].sort((a, b) => a - b);
+    const between = blocks.slice(low, high + 1);
+    const lists = await gather(between);
+    if (!lists) return;
+    const ends = [anchor, to].map(({ id, block }) => {
+      const before = lists.slice(0, between.indexOf(block)).reduce((sum, ids) => sum + ids.length, 0);
+      return before + lists[between.indexOf(block)].indexOf(id);
+    });
+    const [first, last] = ends.sort((a, b) => a - b);
+    let place = 0;
+    between.forEach((block, number) => {
+      for (const id of lists[number]) {
+        if (place >= first && place <= last) chosen.set(id, block);
+        place += 1;
+      }
+    });
+    anchor = to;
+    tell();
+  }
+
+  async function toggleMonth(section) {
+    const own = blocks.filter((block) => section.contains(block));
+    if (isWhole(section)) {
+      for (const [id, block] of chosen) if (own.includes(block)) chosen.delete(id);
+      return tell();
+    }
+    const lists = await gather(own);
+    own.forEach((block, number) => lists?.[number].forEach((id) => chosen.set(id, block)));
+    tell();
+  }
+
+  // The ids of each block, asked for where a block is not filled; null when given up.
+  async function gather(wanted) {
+    const mine = (gathering = new AbortController());
+    const lists = new Array(wanted.length);
+    const waiting = wanted.keys();
+    const work = async () => {
+      for (const number of waiting) lists[number] = await idsOf(wanted[number], mine.signal);
+    };
+    const slow = setTimeout(() => tell("Selecting…"), 150);
+    try {
+      await Promise.all(Array.from({ length: LOADS_AT_ONCE }, work));
+      return mine === gathering ? lists : null;
+    } catch (error) {
+      mine.abort();
+      if (error.name !== "AbortError") toasts.say(`Not all photos between could be selected. ${sentenceOf(error)}`, { error: true, key: "gather" });
+      return null;
+    } finally {
+      clearTimeout(slow);
+      tell();
+    }
+  }
+
+  async function idsOf(block, signal) {
+    if (!("empty" in block.dataset)) return linksOf(block).map(idOf);
+    if (!asked.has(block)) {
+      const page = document.createElement("template");
+      page.innerHTML = await fetchFragment(sections.addressOf(block), signal);
+      asked.set(block, [...page.content.querySelectorAll("a[data-photo]")].map(idOf));
+    }
+    return asked.get(block);
+  }
+
+  function clear() {
+    gathering?.abort();
+    gathering = null;
+    chosen.clear();
+    anchor = null;
+    tell();
+  }
+
+  // -- what is seen ----------------------------------------------------------------------------
+
+  function tell(words) {
+    const some = chosen.size > 0;
+    const hadFocus = bar.contains(document.activeElement);
+    count.textContent = words ?? (some ? `${chosen.size.toLocaleString("en")} selected` : "");
+    bar.hidden = !some && !words;
+    document.documentElement.classList.toggle("selecting", some);
+    if (bar.hidden && hadFocus) cells.focusCurrent();
+    frame ||= requestAnimationFrame(markAll);
+  }
+
+  function markAll() {
+    frame = 0;
+    blocks.forEach(mark);
+    const counts = new Map();
+    for (const block of chosen.values()) {
+      const section = block.closest(".month");
+      counts.set(section, (counts.get(section) ?? 0) + 1);
+    }
+    for (const section of months.querySelectorAll(".month")) {
+      const some = counts.get(section) ?? 0;
+      const state = !some ? "false" : some < Number(section.dataset.count) ? "mixed" : "true";
+      section.querySelector("[data-month-check]").setAttribute("aria-checked", state);
+    }
+  }
+
+  function mark(block) {
+    for (const link of linksOf(block)) {
+      const is = chosen.has(idOf(link));
+      if (link.parentElement.classList.toggle("selected", is) === is)
+        link.parentElement.querySelector(".cell-check").setAttribute("aria-checked", String(is));
+    }
+  }
+
+  const isWhole = (section) => section.querySelector("[data-month-check]").getAttribute("aria-checked") === "true";
+
+  months.addEventListener("filled", ({ target }) => {
+    asked.delete(target);
+    mark(target);
+  });
+  document.addEventListener("focuslost", () => cells.focusCurrent());
+
+  // -- pointer and keys ------------------------------------------------------------------------
+
+  months.addEventListener("click", (event) => {
+    const month = event.target.closest("[data-month-check]");
+    if (month) return toggleMonth(month.closest(".month"));
+    const link = cellOf(event.target);
+    if (!link || event.button || event.ctrlKey || event.metaKey) return undefined;
+    if (event.target.closest(".cell-star")) return undefined;
+    if (press.fired) event.preventDefault();
+    else if (event.shiftKey) choseTo(link);
+    else if (event.target.closest(".cell-check") || chosen.size) toggle(link);
+    else return undefined;
+    press.fired = false;
+    return event.preventDefault();
+  });
+  // Shift and a press select photos, not words.
+  months.addEventListener("mousedown", (event) => event.shiftKey && cellOf(event.target) && event.preventDefault());
+
+  const press = { timer: 0, fired: false, x: 0, y: 0 };
+  months.addEventListener("pointerdown", (event) => {
+    press.fired = false;
+    clearTimeout(press.timer);
+    const link = event.pointerType === "touch" && event.isPrimary ? cellOf(event.target) : null;
+    if (!link) return;
+    Object.assign(press, { x: event.clientX, y: event.clientY });
+    press.timer = setTimeout(() => {
+      press.fired = true;
+      navigator.vibrate?.(12);
+      toggle(link);
+    }, LONG_PRESS_MS);
+  });
+  months.addEventListener("pointermove", (event) => {
+    if (Math.hypot(event.clientX - press.x, event.clientY - press.y) > TREMBLE_PX) clearTimeout(press.timer);
+  });
+  for (const end of ["pointerup", "pointercancel"]) months.addEventListener(end, () => clearTimeout(press.timer));
+  months.addEventListener("contextmenu", (event) => {
+    if (event.pointerType === "touch" && cellOf(event.target)) event.preventDefault();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog:modal") || event.target.closest?.("input, select, textarea")) return;
+    if (event.key === "Escape" && (chosen.size || gathering)) clear();
+    else if (event.key === "f" && chosen.size) rate(FAVORITE);
+    else {
+      const link = cellOf(event.target);
+      if (!link) return;
+      if (event.key === "f") stars.toggle(idOf(link));
+      else if (event.key === "x") toggle(link);
+      else if (event.key === "X") choseTo(link);
+      else return;
+    }
+    event.preventDefault();
+  });
+
+  // -- deeds -----------------------------------------------------------------------------------
+
+  bar.addEventListener("click", (event) => {
+    const deed = event.target.closest("[data-deed]")?.dataset.deed;
+    if (deed === "favorite") rate(FAVORITE);
+    else if (deed === "unfavorite") rate(0);
+    else if (deed === "clear") clear();
+  });
+
+  async function rate(rating) {
+    const before = new Map(chosen);
+    if (!before.size) return;
+    clear();
+    try {
+      const { outcome, operation } = await send({ photo_ids: [...before.keys()].map(Number), rating });
+      report(outcome, operation, rating, before);
+    } catch (error) {
+      again(before, "Select them again", `${photos(before.size)} not changed. ${sentenceOf(error)}`);
+    } finally {
+      stars.refresh(before.keys());
+    }
+  }
+
+  // As long work with a bar; where other long work is under way, a few within one request.
+  async function send(body) {
+    try {
+      const begun = await post("/api/photos/bulk-favorite", body, { Prefer: "respond-async" });
+      return { outcome: begun.status === 202 ? await outcomeOf(begun.operation) : begun.answer, operation: begun.operation };
+    } catch (error) {
+      if (error.status !== 409 || body.photo_ids.length > MOST_AT_ONCE) throw error;
+      const done = await post("/api/photos/bulk-favorite", body);
+      return { outcome: done.answer, operation: done.operation };
+    }
+  }
+
+  async function outcomeOf(id) {
+    const { status, report: done, message } = await operations.watch(id);
+    return status === "completed" ? done : { stopped: message || "It was stopped." };
+  }
+
+  function report(outcome, operation, rating, before) {
+    const undo = operation ? () => takeBack(operation, before) : undefined;
+    if (outcome.stopped) {
+      const words = `Not all of ${photos(before.size)} were done. ${outcome.stopped} What was written until then is kept.`;
+      return toasts.say(words, { undo, error: true });
+    }
+    const { success_count: done, error_count: failed, errors } = outcome;
+    const words = `${photos(done)} ${rating === FAVORITE ? "added to" : "removed from"} favorites`;
+    if (done) toasts.say(words, { undo, key: `bulk-${operation}` });
+    if (!failed) return undefined;
+    const some = new Map(errors.map(({ photo_id: id }) => [String(id), before.get(String(id))]));
+    return again(some, failed === 1 ? "Select it" : "Select them", `${photos(failed)} could not be changed`, errors);
+  }
+
+  // What was not done can be chosen again with one press.
+  function again(some, action, words, errors) {
+    const undo = () => {
+      for (const [id, block] of some) chosen.set(id, block);
+      tell();
+    };
+    toasts.say(words, { undo, action, error: true, details: errors && listErrors(errors) });
+  }
+
+  async function takeBack(operation, before) {
+    try {
+      const { operation: undoing } = await post(`/api/operations/${operation}/undo`);
+      const { status, message, report: done } = await operations.watch(undoing);
+      if (status !== "completed") throw Object.assign(new Error(message || "It was stopped."), { status });
+      if (done.success_count) toasts.say(`Undone for ${photos(done.success_count)}`);
+      if (done.error_count) toasts.say(`${photos(done.error_count)} could not be undone`, { error: true, details: listErrors(done.errors) });
+    } catch (error) {
+      toasts.say(`That could not be undone. ${sentenceOf(error)}`, { error: true });
+    } finally {
+      stars.refresh(before.keys());
+    }
+  }
+}
+
+const photos = (number) => `${number.toLocaleString("en")} photo${number === 1 ? "" : "s"}`;
+
+function listErrors(errors) {
+  const details = document.createElement("details");
+  details.append(Object.assign(document.createElement("summary"), { textContent: "Which and why" }));
+  const list = document.createElement("ul");
+  for (const { photo_id: id, error } of errors.slice(0, MOST_NAMED)) {
+    const item = document.createElement("li");
+    const link = Object.assign(document.createElement("a"), { href: `/photo/${id}`, textContent: nameOf(id) });
+    if (link.textContent === `Photo ${id}`)
+      getJson(`/api/photo/${id}`).then((photo) => (link.textContent = photo.original_filename), () => {});
+    item.append(link, ` ${error}`);
+    list.append(item);
+  }
+  if (errors.length > MOST_NAMED)
+    list.append(Object.assign(document.createElement("li"), { textContent: `and ${photos(errors.length - MOST_NAMED)} more` }));
+  details.append(list);
+  return details;
+}

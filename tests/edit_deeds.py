@@ -1,0 +1,81 @@
+"""The edits that the crash tests disturb, each of which may be done again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pictures import make_jpeg
+from PIL import Image
+
+import catalog
+import write_journal
+from catalog import Photo
+from errors import EditRefusedError
+from library import Library
+
+STARRED = "a.jpg"
+WITH_SIDECAR = "b.bmp"
+NEIGHBOR = "c.jpg"
+BULK = 11
+
+
+def make_library(root: Path) -> None:
+    """A dozen JPEGs, one of them rated 4, and one file that can hold no rating."""
+    make_jpeg(root / STARRED, 1, date="2019:07:14 18:03:22", rating=4)
+    make_jpeg(root / NEIGHBOR, 2)
+    Image.new("RGB", (12, 8), "teal").save(root / WITH_SIDECAR)
+    for number in range(BULK):
+        make_jpeg(root / f"many/{number:02}.jpg", 10 + number)
+
+
+def perform(library: Library, deed: str) -> None:
+    """Do it, or, where it was done before, nothing."""
+    if deed == "star":
+        library.rate_photo(find_photo(library, STARRED).id, 5)
+    elif deed == "sidecar":
+        library.rate_photo(find_photo(library, WITH_SIDECAR).id, 5)
+    elif deed == "unstar":
+        if find_photo(library, STARRED).favorited:
+            library.rate_photo(find_photo(library, STARRED).id, None)
+    elif deed == "undo":
+        with library.database.reading() as connection:
+            photo_id = find_photo(library, WITH_SIDECAR).id
+            last = write_journal.find_last_edit(connection, photo_id)
+        if last and last.after.rating == 5:
+            library.undo_edit(last.id)
+    elif deed == "bulk":
+        with library.database.reading() as connection:
+            photos = list(catalog.iterate_photos(connection))
+        report = library.rate_photos(
+            [p.id for p in photos if p.current_path not in (STARRED, NEIGHBOR)], 5
+        )
+        if report.error_count:
+            raise EditRefusedError(str(report.errors))
+    else:
+        _write_in_place(library)
+
+
+def find_photo(library: Library, path: str) -> Photo:
+    with library.database.reading() as connection:
+        (photo,) = [
+            one
+            for one in catalog.iterate_photos(connection)
+            if one.current_path == path and one.missing_since is None
+        ]
+    return photo
+
+
+def _write_in_place(library: Library) -> None:
+    """The write nobody should make: into the file itself, and the row at another time."""
+    path = library.settings.library / STARRED
+    exiftool = library.find_exiftool()
+    assert exiftool
+    copy = path.with_name("copy.lightkeep-tmp")
+    exiftool.write_copy(str(path), str(copy), {"XMP-xmp:Rating": 5})
+    data = copy.read_bytes()
+    copy.unlink()
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(data), 256):
+            file.write(data[start : start + 256])
+    with library.database.transaction() as connection:
+        connection.execute("UPDATE photos SET rating = 5 WHERE current_path = ?", [STARRED])

@@ -1,0 +1,82 @@
+"""A library served for a browser, and the browser, for tests of the page."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import waitress
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from app import SERVER_THREADS, create_app
+from library import Library
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+
+
+expect.set_options(timeout=20_000)  # a write into a file takes its time on a busy machine
+
+
+def serve(library: Library, app: Flask | None = None) -> tuple[str, Callable[[], None]]:
+    """The address of a library that is served in this process, and what stops it."""
+    server = waitress.create_server(
+        app or create_app(library=library), host="127.0.0.1", port=0, threads=SERVER_THREADS
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.close()
+        library.close()
+
+    return f"http://127.0.0.1:{server.effective_port}", stop
+
+
+def index(library: Library) -> None:
+    assert library.runner.wait(library.start_update_index(), timeout=60).status == "completed"
+
+
+@contextmanager
+def launch() -> Iterator[Browser]:
+    """The Chromium of the system; the test is skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Window:
+    """A page with what it complained about."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.on(
+            "console",
+            lambda message: (
+                self.complaints.append(message.text) if message.type == "error" else None
+            ),
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
+@contextmanager
+def open_window(browser: Browser) -> Iterator[Window]:
+    context = browser.new_context(viewport={"width": 1100, "height": 688})
+    yield Window(context)
+    context.close()
+
+
+def wait(page: Page, script: str, argument: object = None) -> None:
+    page.wait_for_function(script, arg=argument, timeout=20_000)
