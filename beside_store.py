@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from capture_date import LocalDate, find_capture_date
 from errors import EditRefusedError
 from metadata import TagValue, read_rating
 from xmp_reader import read_xmp
@@ -22,6 +23,14 @@ _SUFFIX: Final = ".xmp"
 _MOST_BYTES: Final = 1 << 20
 
 LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBeside:
+    """`rating`: 0 says that there is none; None, here and as `date`, that nothing is kept."""
+
+    rating: int | None = None
+    date: LocalDate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +61,12 @@ class BesideStore:
             LOGGER.warning("%s cannot be read: %s", path, error)
             return None
 
-    def read_rating(self, media_hash: str) -> int | None:
-        """The rating kept of a picture; 0 says that there is none, None that nothing is kept."""
+    def read_kept(self, media_hash: str) -> KeptBeside:
+        """What is kept of a picture."""
         tags = self.read(media_hash)
-        return read_rating(tags) if tags is not None else None
+        if tags is None:
+            return KeptBeside()
+        return KeptBeside(read_rating(tags), find_capture_date({}, tags, "", None).date)
 
     def list_hashes(self) -> Iterator[str]:
         """The `media_hash` of every picture of which something is kept."""

@@ -176,11 +176,19 @@ class FileIndexer:
         return IndexedFile(file, record, FileProblem(file.path, reason) if reason else None)
 
     def _take_beside(self, record: PhotoRecord) -> PhotoRecord:
-        """The record with the rating that is kept beside the library, which wins over all else."""
-        rating = self.beside.read_rating(record.media_hash)
-        if rating is None:
-            return record
-        return replace(record, rating=rating or None, kept_in="beside" if rating else None)
+        """The record with what is kept beside the library, which wins over all else."""
+        kept = self.beside.read_kept(record.media_hash)
+        if kept.rating is not None:
+            kept_in = "beside" if kept.rating else None
+            record = replace(record, rating=kept.rating or None, kept_in=kept_in)
+        if kept.date is not None:
+            record = replace(
+                record,
+                date_taken=kept.date.text,
+                utc_offset=kept.date.utc_offset,
+                date_source="sidecar",
+            )
+        return record
 
     def _version(self, reading: PictureReading, facts: Facts) -> int:
         """Negative where ExifTool should have been asked, had it been there: once it is, the

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+import beside_rows
 import catalog
 import move_rows
-import rating_rows
 import write_journal
 from beside_store import NOTHING_BESIDE, BesideStore
 from catalog import KnownFile, PhotoRecord
@@ -220,11 +220,10 @@ class _IndexRun:
             self._bring_beside()
 
     def _bring_beside(self) -> None:
-        """Ratings beside the library that the rows do not know, as after a restored backup."""
-        found = {name: self._beside.read_rating(name) for name in self._beside.list_hashes()}
-        ratings = {name: rating for name, rating in found.items() if rating is not None}
+        """What lies beside the library and the rows do not know, as after a restored backup."""
+        kept = {name: self._beside.read_kept(name) for name in self._beside.list_hashes()}
         with self._database.transaction() as connection:
-            rating_rows.bring_beside(connection, ratings)
+            beside_rows.bring_beside(connection, kept)
 
     # -- nothing lost, nothing changed: rows as they come ------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 
 def set_rating(
@@ -44,24 +44,3 @@ def list_unkept(connection: sqlite3.Connection) -> dict[int, int]:
         " AND missing_since IS NULL ORDER BY id"
     )
     return {row[0]: row[1] for row in rows}
-
-
-def bring_beside(connection: sqlite3.Connection, ratings: Mapping[str, int]) -> None:
-    """Bring rows to what is kept beside the library: `media_hash` -> rating, 0 for none.
-
-    A row that says it is kept there while nothing is, is read again by the next index.
-    """
-    kept = json.dumps(ratings)
-    connection.execute(
-        "UPDATE photos SET rating = nullif(kept.value, 0),"
-        " kept_in = CASE WHEN kept.value <> 0 THEN 'beside' END"
-        " FROM json_each(?) AS kept WHERE photos.media_hash = kept.key"
-        " AND (photos.rating IS NOT nullif(kept.value, 0)"
-        " OR photos.kept_in IS NOT CASE WHEN kept.value <> 0 THEN 'beside' END)",
-        (kept,),
-    )
-    connection.execute(
-        "UPDATE photos SET rating = NULL, kept_in = NULL, reader_version = 0"
-        " WHERE kept_in = 'beside' AND media_hash NOT IN (SELECT key FROM json_each(?))",
-        (kept,),
-    )

@@ -26,23 +26,23 @@ def keep(store: BesideStore, media_hash: str, rating: int) -> Path:
 
 
 def test_a_picture_is_found_by_its_hash_whatever_it_is_called(store: BesideStore) -> None:
-    assert store.read_rating(PICTURE) is None
+    assert store.read_kept(PICTURE).rating is None
     keep(store, PICTURE, 4)
-    assert store.read_rating(PICTURE) == 4
+    assert store.read_kept(PICTURE).rating == 4
     assert list(store.list_hashes()) == [PICTURE]
-    assert store.read_rating(PICTURE.replace("jpeg", "png")) is None
+    assert store.read_kept(PICTURE.replace("jpeg", "png")).rating is None
 
 
 def test_a_zero_is_an_answer(store: BesideStore) -> None:
     keep(store, PICTURE, 0)
-    assert store.read_rating(PICTURE) == 0
+    assert store.read_kept(PICTURE).rating == 0
 
 
 def test_a_damaged_one_is_none_and_is_logged(
     store: BesideStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     keep(store, PICTURE, 4).write_bytes(b"<x:xmpmeta")
-    assert store.read_rating(PICTURE) is None
+    assert store.read_kept(PICTURE).rating is None
     assert "cannot be read" in caplog.text
 
 
@@ -60,5 +60,5 @@ def test_what_is_no_sidecar_there_is_not_listed(store: BesideStore) -> None:
 
 
 def test_without_a_folder_there_is_nothing() -> None:
-    assert NOTHING_BESIDE.read_rating(PICTURE) is None
+    assert NOTHING_BESIDE.read_kept(PICTURE).rating is None
     assert list(NOTHING_BESIDE.list_hashes()) == []

@@ -23,6 +23,7 @@ import file_indexer
 import safe_write
 import write_journal
 from beside_store import FOLDER as BESIDE
+from date_edit import DateMode
 from errors import EditRefusedError, NotWritableError
 from operation_state import OperationStatus, OperationType, create_operation, set_status
 from picture_reading import read_picture
@@ -436,6 +437,35 @@ def test_a_rating_of_a_read_only_library_lies_beside_it_and_survives(
         box.library.favorites.rate(box.photo(A).id, 1)
         assert ratings(root / A) == [1, 1]
         assert list((data / BESIDE).iterdir()) == []
+        assert_settled(box)
+
+
+def test_a_date_of_a_read_only_library_lies_beside_it_and_is_taken_back(
+    shared: tuple[Path, str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, how = shared
+    data = home / "data"
+    database = load_settings(root, data_dir=data).database_path
+    with opened_box(root, data_dir=data, workers=1) as box:
+        first = box.photo(B).date_taken
+        with read_only(root, how, monkeypatch):
+            photos = [box.photo(B).id]
+            done = box.library.start_dates(photos, DateMode.SAME, "2020-02-29 12:00:00+01:00")
+            assert box.library.runner.wait(done, timeout=60).status == "completed"
+            for path in (B, "twin.jpg"):
+                dated = box.photo(path)
+                assert (dated.date_taken, dated.utc_offset) == ("2020-02-29T12:00:00", "+01:00")
+            undone = box.library.runner.wait(box.library.start_undo(done), timeout=60)
+            assert undone.status == "completed"
+            assert (box.photo(B).date_taken, box.photo("twin.jpg").date_taken) == (first, first)
+            assert list((data / BESIDE).iterdir()) == []
+            box.library.runner.wait(
+                box.library.start_dates(photos, DateMode.SAME, "2021-01-01 12:00"), timeout=60
+            )
+    for left in data.glob(database.name + "*"):
+        left.unlink()
+    with read_only(root, how, monkeypatch), opened_box(root, data_dir=data, workers=1) as box:
+        assert box.photo(B).date_taken == "2021-01-01T12:00:00"
         assert_settled(box)
 
 

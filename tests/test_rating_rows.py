@@ -26,11 +26,6 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     database.close()
 
 
-def kept(connection: sqlite3.Connection, photo_id: int) -> tuple[int | None, str | None]:
-    photo = catalog.get_photo(connection, photo_id)
-    return photo.rating, photo.kept_in
-
-
 def test_ratings_of_the_database_alone_are_listed_until_a_file_holds_them(
     connection: sqlite3.Connection,
 ) -> None:
@@ -47,22 +42,3 @@ def test_photos_are_found_by_path_and_by_picture(connection: sqlite3.Connection)
     catalog.mark_missing(connection, [2, 1], "2026")
     assert rating_rows.list_with_picture(connection, picture) == [3]
     assert rating_rows.find_ratings(connection, ["a.jpg"]) == {}
-
-
-def test_rows_are_brought_to_what_lies_beside_and_those_without_are_read_again(
-    connection: sqlite3.Connection,
-) -> None:
-    picture = catalog.get_photo(connection, 2).media_hash
-    rating_rows.bring_beside(connection, {picture: 5})
-    assert [kept(connection, key) for key in (1, 2, 3)] == [
-        (5, "file"),
-        (5, "beside"),
-        (5, "beside"),
-    ]
-    rating_rows.bring_beside(connection, {picture: 0})
-    assert kept(connection, 2) == (None, None)
-    rating_rows.bring_beside(connection, {picture: 2})
-    rating_rows.bring_beside(connection, {})
-    assert kept(connection, 3) == (None, None)
-    assert catalog.get_photo(connection, 3).reader_version == 0
-    assert catalog.get_photo(connection, 1).reader_version != 0

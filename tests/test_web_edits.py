@@ -122,7 +122,7 @@ def test_what_is_not_there_is_not_taken_back(client: FlaskClient, path: str) -> 
 def test_the_page_lists_edits_with_the_button_that_takes_them_back(
     client: FlaskClient, opened: Library, ids: dict[str, int]
 ) -> None:
-    assert "Nothing was changed yet" in client.get("/edits").text
+    assert "There were none yet" in client.get("/edits").text
     edit = rate(client, ids[B], 5)
     page = client.get("/edits").text
     assert B in page
