@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import catalog
 import move_rows
@@ -29,23 +29,33 @@ from operation_runner import OperationContext
 from trash_moves import TrashMoves
 from trash_rows import TrashEntry
 
+PlannedPhoto: TypeAlias = tuple[int, str, int]
+"""Id, path and bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrashPlan:
-    """What an operation of the trash would do; `photos`: id, path and bytes of each."""
+    """What an operation of the trash would do; id, path and bytes of each photo.
 
-    photos: tuple[tuple[int, str, int], ...]
+    companions: of what goes into the trash, the RAW files that are not meant.
+    """
+
+    photos: tuple[PlannedPhoto, ...]
     problems: tuple[FileProblem, ...] = ()
+    companions: tuple[PlannedPhoto, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "photos": [
-                {"photo_id": key, "path": path, "bytes": size} for key, path, size in self.photos
-            ],
+            "photos": _describe(self.photos),
+            "companions": _describe(self.companions),
             "count": len(self.photos),
             "bytes": sum(size for _, _, size in self.photos),
             "problems": [{"path": one.path, "reason": one.reason} for one in self.problems],
         }
+
+
+def _describe(photos: Iterable[PlannedPhoto]) -> list[dict[str, Any]]:
+    return [{"photo_id": key, "path": path, "bytes": size} for key, path, size in photos]
 
 
 # -- plans, which only read --------------------------------------------------------------------
@@ -56,6 +66,7 @@ def plan_trash(
 ) -> TrashPlan:
     """Which photos would go into the trash, companions before those whose they are."""
     photos: dict[int, Photo] = {}
+    staying: dict[int, Photo] = {}
     problems = []
     for photo_id in dict.fromkeys(photo_ids):
         try:
@@ -69,11 +80,20 @@ def plan_trash(
         if photo.missing_since:
             problems.append(FileProblem(photo.current_path, "Its file is not there now."))
             continue
-        for one in list_along(connection, photo_id, with_companions=with_companions):
-            photos.setdefault(one.id, one)
+        for one in photo_listing.list_companions(connection, [photo_id]).get(photo_id, []):
+            goes = with_companions or _is_film(one)
+            (photos if goes else staying).setdefault(one.id, one)
         photos[photo_id] = photo
-    rows = tuple((one.id, one.current_path, one.file_size) for one in photos.values())
-    return TrashPlan(rows, tuple(problems))
+    left = (one for one in staying.values() if one.id not in photos)
+    return TrashPlan(_plan(photos.values()), tuple(problems), _plan(left))
+
+
+def _plan(photos: Iterable[Photo]) -> tuple[PlannedPhoto, ...]:
+    return tuple((one.id, one.current_path, one.file_size) for one in photos)
+
+
+def _is_film(photo: Photo) -> bool:
+    return kind_of(photo.file_type) == Kind.VIDEO
 
 
 def list_along(
@@ -81,7 +101,7 @@ def list_along(
 ) -> list[Photo]:
     """The photos that go with this one: its film always, its RAW where both were asked for."""
     companions = photo_listing.list_companions(connection, [photo_id]).get(photo_id, [])
-    return [one for one in companions if with_companions or kind_of(one.file_type) == Kind.VIDEO]
+    return [one for one in companions if with_companions or _is_film(one)]
 
 
 def plan_restore(

@@ -14,14 +14,16 @@ from errors import InvalidRequestError
 from trash import plan_trash
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
+    OperationStarted,
+)
+from web.common import get_library
+from web.trash_models import (
     DryRunQuery,
     DuplicatesAnswer,
     DuplicatesQuery,
     MergeBody,
-    OperationStarted,
     TrashPlanAnswer,
 )
-from web.common import get_library
 
 PAGE_GROUPS: Final = 50
 _TAG: Final = "Duplicates"

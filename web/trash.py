@@ -16,17 +16,19 @@ from trash_rows import TrashEntry
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
     LARGEST_ID,
+    OperationStarted,
+)
+from web.common import get_library, read_number
+from web.trash_models import (
     DryRunQuery,
     EntriesBody,
     EverythingBody,
-    OperationStarted,
     RestoreBody,
     TrashAnswer,
     TrashBody,
     TrashPlanAnswer,
     TrashQuery,
 )
-from web.common import get_library, read_number
 
 PAGE_ENTRIES: Final = 210
 _TAG: Final = "Trash"

@@ -2,6 +2,7 @@ import { startCells } from "./cells.js";
 import { startMenu } from "./menu.js";
 import { startOperations } from "./operations.js";
 import { startPlace } from "./place.js";
+import { startRefresh } from "./refresh.js";
 import { startResume } from "./resume.js";
 import { startScrubber } from "./scrubber.js";
 import { startSections } from "./sections.js";
@@ -24,10 +25,14 @@ const stars = toasts && startStars(toasts);
 if (find(".months")) {
   const sections = startSections(find(".months"));
   const cells = startCells(find(".months"), sections);
-  startSelection(find("[data-selection]"), sections, { cells, stars, toasts, operations });
+  const trash = startTrash({ toasts, operations, sections, stars, refresh: startRefresh(sections) });
+  startSelection(find("[data-selection]"), sections, { cells, stars, toasts, operations, trash });
   startViewer(find("[data-viewer]"), sections, stars);
   startPlace(sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
 if (find("[data-resume]")) startResume(find("[data-resume]"));
-if (find("[data-viewer-page]")) startViewerPage(find("[data-viewer-page]"), stars);
+if (find("[data-viewer-page]")) {
+  startViewerPage(find("[data-viewer-page]"), stars);
+  startTrash({ toasts });
+}

@@ -1,147 +1,145 @@
-// Photos out of the grid into the trash, with a way back for as long as the words about it stand.
+// Photos into the trash, with a way back for as long as the words about it stand.
 
-import { getJson, postJson } from "./api.js";
+import { getJson, post, postJson, sentenceOf } from "./api.js";
+import { listErrors, photos } from "./selection.js";
+import { nameOf } from "./star.js";
 
-const ASK_EVERY_MS = 150;
-const SHOWN_MS = 8000;
-let endShown = () => {};
+const ASK_EVERY_MS = 200;
 const ACTIVE = ["pending", "running"];
+const SAID_KEY = "lightkeep-trashed"; // told by the next page, where the page itself went
 
-// The button of the viewer and the key Delete; `sections` is null on the page of one photo.
-export function startTrash(sections) {
+// sections, operations: null on the page of one photo. refresh: brings the grid up to date.
+export function startTrash({ toasts, operations, sections, refresh, stars }) {
+  const question = document.querySelector("[data-ask-companions]");
+
+  const said = JSON.parse(sessionStorage.getItem(SAID_KEY) ?? "null");
+  sessionStorage.removeItem(SAID_KEY);
+  if (said) toasts.say(said.words, { undo: () => takeBack(said.operation, said.months) });
+
   document.addEventListener("submit", (event) => {
     const form = event.target.closest?.("form[data-trash]");
     if (!form) return;
     event.preventDefault();
-    leave(form, sections);
+    leave(form);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Delete" || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const form = document.querySelector("dialog[open] form[data-trash], [data-viewer-page] form[data-trash]");
-    if (!form || event.target.closest?.("input, textarea, select")) return;
+    const form = document.querySelector("dialog[data-viewer][open] form[data-trash], [data-viewer-page] form[data-trash]");
+    if (!form || question.open || event.target.closest?.("input, textarea, select")) return;
     event.preventDefault();
-    leave(form, sections);
+    leave(form);
   });
-}
 
-// From the viewer: the next photo takes the place of the one that goes.
-async function leave(form, sections) {
-  if (form.dataset.busy) return;
-  form.dataset.busy = "1";
-  const viewer = form.closest("dialog, [data-viewer-page]");
-  const done = await trashPhotos([Number(form.dataset.trash)], sections);
-  delete form.dataset.busy;
-  if (!done || !form.isConnected) return;
-  for (const name of ["next", "previous", "close"]) {
-    const link = viewer.querySelector(`[data-${name}]`);
-    if (link) return link.click();
+  // From the viewer: the next photo takes the place of the one that goes.
+  async function leave(form) {
+    if (form.dataset.busy) return;
+    form.dataset.busy = "1";
+    const viewer = form.closest("dialog, [data-viewer-page]");
+    const gone = await move([Number(form.dataset.trash)], { leaving: !sections });
+    delete form.dataset.busy;
+    if (!gone || !form.isConnected) return;
+    const names = ["next", "previous", "close"].map((name) => viewer.querySelector(`[data-${name}]`));
+    names.find(Boolean).click();
   }
-}
 
-// Trashes photos by their ids, takes their cells out of the grid and says so with a way back.
-// Gives whether any went. `tell(sentence, undo)` shows the words; ours where nobody gives one.
-export async function trashPhotos(ids, sections, tell = showToast) {
-  try {
-    const operation = await finish(await postJson("/api/photos/trash", { photo_ids: ids }));
-    const failed = new Set((operation.report?.errors ?? []).map((error) => error.photo_id));
-    const gone = ids.filter((id) => !failed.has(id));
-    const putBack = sections ? removeCells(sections, gone) : () => false;
-    const problem = operation.problems[0]?.reason ?? operation.message;
-    const count = `${gone.length.toLocaleString("en")} photo${gone.length === 1 ? "" : "s"} moved to the trash.`;
-    const undo = async () => {
-      await finish(await postJson(`/api/operations/${operation.operation_id}/undo`, {}));
-      if (!putBack()) location.reload();
-    };
-    tell([gone.length ? count : "", problem ?? ""].join(" ").trim(), gone.length ? undo : null);
-    return gone.length > 0;
-  } catch (error) {
-    tell(error.message, null);
-    return false;
-  }
-}
-
-async function finish({ operation_id: id }) {
-  for (;;) {
-    const operation = await getJson(`/api/operations/${id}`);
-    if (!ACTIVE.includes(operation.status)) return operation;
-    await new Promise((done) => setTimeout(done, ASK_EVERY_MS));
-  }
-}
-
-// Takes cells out without a jump: each block is told its new size, the later ones of its month
-// where they begin now. Gives what puts them back, which says whether it could.
-export function removeCells(sections, ids) {
-  const taken = [];
-  for (const id of ids) {
-    const cell = sections.months.querySelector(`.cells [data-photo="${id}"]`)?.closest("li");
-    if (!cell) continue;
-    const block = cell.closest(".cells");
-    taken.push({ cell, block, next: cell.nextElementSibling });
-    if (cell.contains(document.activeElement)) (cell.nextElementSibling ?? cell.previousElementSibling)?.querySelector("a")?.focus();
-    cell.remove();
-    resize(sections, block, -1);
-  }
-  return () => {
-    let whole = taken.length === ids.length;
-    for (const { cell, block, next } of taken.reverse()) {
-      if (!block.isConnected || "empty" in block.dataset || (next && next.parentElement !== block)) {
-        whole = false;
-        continue;
-      }
-      block.insertBefore(cell, next);
-      resize(sections, block, 1);
+  // Gives whether any photo went. begun: called once the person has answered. again: gives what
+  // chooses photos, by their ids as text, that could not be moved. leaving: the page goes, too.
+  async function move(ids, { begun, again, leaving } = {}) {
+    const named = ids.length === 1 ? nameOf(ids[0]) : photos(ids.length);
+    const months = monthsOf(ids);
+    try {
+      const plan = await postJson("/api/photos/trash?dry_run=1", { photo_ids: ids });
+      const answer = plan.companions.length ? await ask(plan.companions, ids.length) : "alone";
+      if (!answer) return false;
+      begun?.();
+      const both = answer === "both";
+      const { operation: id } = await post("/api/photos/trash", { photo_ids: ids, with_companions: both });
+      const operation = await finish(id);
+      const failed = operation.report?.errors ?? [];
+      const count = operation.status === "completed" ? ids.length - failed.length : 0;
+      if (count && leaving) sessionStorage.setItem(SAID_KEY, JSON.stringify({ words: wordsOf(count, both), operation: id, months }));
+      else await bringUpToDate(months);
+      tell(operation, { count, both, failed, ids, again, months, leaving });
+      return count > 0;
+    } catch (error) {
+      const choose = again && { undo: again(ids.map(String)), action: ids.length === 1 ? "Select it" : "Select them" };
+      toasts.say(`${named} not moved to the trash. ${sentenceOf(error)}`, { error: true, ...choose });
+      return false;
     }
-    return whole;
-  };
-}
-
-function resize(sections, block, by) {
-  const count = Number(getComputedStyle(block).getPropertyValue("--n")) + by;
-  block.style.setProperty("--n", String(count));
-  block.dataset.limit = String(Math.max(count, 1));
-  const later = sections.blocks.slice(sections.blocks.indexOf(block) + 1);
-  for (const other of later)
-    if (other.dataset.month === block.dataset.month) other.dataset.offset = String(Number(other.dataset.offset) + by);
-  const section = block.closest(".month");
-  const words = section?.querySelector(".month-head .quiet");
-  if (!words) return;
-  words.textContent = words.textContent.replace(/([\d,]+) photos?/, (_, number) => {
-    const left = Number(number.replaceAll(",", "")) + by;
-    section.hidden = left === 0;
-    return `${left.toLocaleString("en")} photo${left === 1 ? "" : "s"}`;
-  });
-}
-
-function showToast(sentence, undo) {
-  endShown();
-  const toast = document.createElement("div");
-  const end = () => {
-    watch.disconnect();
-    toast.remove();
-  };
-  toast.className = "trash-toast";
-  toast.setAttribute("role", "status");
-  toast.append(sentence);
-  if (undo) {
-    const button = Object.assign(document.createElement("button"), { className: "button", textContent: "Undo" });
-    button.addEventListener("click", async () => {
-      button.disabled = true;
-      try {
-        await undo();
-        end();
-      } catch (error) {
-        toast.textContent = error.message;
-      }
-    });
-    toast.append(button);
   }
-  // What lies outside of an open dialog cannot be pressed; the viewer replaces what is in it.
-  const place = document.querySelector("dialog[open]") ?? document.body;
-  place.append(toast);
-  const watch = new MutationObserver(() => {
-    if (!toast.isConnected) (place.matches("dialog:not([open])") ? document.body : place).append(toast);
-  });
-  watch.observe(place, { childList: true });
-  setTimeout(end, SHOWN_MS);
-  endShown = end;
+
+  function tell(operation, { count, both, failed, ids, again, months, leaving }) {
+    const undo = () => takeBack(operation.operation_id, months);
+    if (operation.status !== "completed") {
+      const words = `Not all of ${photos(ids.length)} were moved. ${operation.message || "It was stopped."} What was moved lies in the trash.`;
+      return void toasts.say(words, { error: true, undo });
+    }
+    if (count && !leaving) toasts.say(wordsOf(count, both), { undo });
+    if (!failed.length) return;
+    if (ids.length === 1) return void toasts.say(failed[0].error, { error: true });
+    const choose = again && { undo: again(failed.map((one) => String(one.photo_id))), action: failed.length === 1 ? "Select it" : "Select them" };
+    toasts.say(`${photos(failed.length)} could not be moved to the trash`, { error: true, details: listErrors(failed), ...choose });
+  }
+
+  async function takeBack(operation, months) {
+    try {
+      const { operation: undoing } = await post(`/api/operations/${operation}/undo`);
+      const { status, message, problems, report } = await finish(undoing);
+      if (status !== "completed") throw Object.assign(new Error(message || "It was stopped."), { status });
+      await bringUpToDate(months);
+      if (report.moved) toasts.say(`${photos(report.moved)} brought back from the trash`);
+      if (problems.length) toasts.say(problems[0].reason, { error: true });
+    } catch (error) {
+      toasts.say(`That could not be undone. ${sentenceOf(error)} What was moved lies in the trash.`, { error: true });
+    }
+  }
+
+  // Whether RAW files go along: "both", "alone", or "" for neither.
+  function ask(companions, count) {
+    const names = companions.slice(0, 3).map(({ path }) => path.split("/").at(-1));
+    const more = companions.length - names.length;
+    const list = names.join(", ") + (more > 0 ? ` and ${more.toLocaleString("en")} more` : "");
+    const own = count === 1 ? "This photo has its RAW beside it" : `${companions.length === 1 ? "One" : companions.length.toLocaleString("en")} of these ${photos(count)} ${companions.length === 1 ? "has its RAW" : "have their RAW"} beside`;
+    question.querySelector("[data-words]").textContent = `${own}: ${list}. Kept, it is shown as a photo of its own.`;
+    return new Promise((done) => {
+      const end = (answer) => {
+        question.removeEventListener("click", press);
+        question.removeEventListener("close", leaveIt);
+        if (question.open) question.close();
+        done(answer);
+      };
+      const press = (event) => event.target.closest("button") && end(event.target.closest("button").value);
+      const leaveIt = () => end("");
+      question.addEventListener("click", press);
+      question.addEventListener("close", leaveIt);
+      question.showModal();
+    });
+  }
+
+  async function finish(id) {
+    if (operations) return operations.watch(id);
+    for (;;) {
+      const operation = await getJson(`/api/operations/${id}`);
+      if (!ACTIVE.includes(operation.status)) return operation;
+      await new Promise((done) => setTimeout(done, ASK_EVERY_MS));
+    }
+  }
+
+  function monthsOf(ids) {
+    const viewed = document.querySelector(".viewer-page")?.dataset;
+    const cells = ids.map((id) => sections?.months.querySelector(`.cells [data-photo="${id}"]`)?.closest(".month"));
+    const keys = cells.map((section) => section?.id.slice(2));
+    if (viewed && ids.includes(Number(viewed.photo))) keys.push(viewed.month);
+    return [...new Set(keys.filter(Boolean))];
+  }
+
+  async function bringUpToDate(months) {
+    if (!refresh) return;
+    await refresh(months);
+    stars.refresh([]);
+  }
+
+  return { move };
 }
+
+const wordsOf = (count, both) => `${photos(count)}${both ? (count === 1 ? " and its RAW" : " with their RAW files") : ""} moved to the trash`;

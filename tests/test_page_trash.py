@@ -1,0 +1,280 @@
+"""The trash and duplicates in Chromium: what a person sees and does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from page_box import Window, index, launch, open_window, serve, wait
+from pictures import make_jpeg
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import catalog
+import trash_rows
+from library import Library, open_library
+from library_sync import pair_photos
+from settings import load_settings
+
+pytestmark = pytest.mark.browser
+
+PHOTOS = 120
+A_MONTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A served library."""
+
+    url: str
+    library: Library
+    root: Path
+
+    def paths(self) -> set[str]:
+        """What is in the grid's table."""
+        with self.library.database.reading() as connection:
+            return {photo.current_path for photo in catalog.iterate_photos(connection)}
+
+    def trashed(self) -> set[str]:
+        with self.library.database.reading() as connection:
+            return {entry.original_path for entry in trash_rows.list_entries(connection)}
+
+
+@pytest.fixture(scope="module")
+def module_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of its own for what this user remembers."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("home")
+        patch.setenv("HOME", str(home))
+        patch.delenv("XDG_STATE_HOME", raising=False)
+        yield home
+
+
+@pytest.fixture(scope="module")
+def indexed(module_home: Path) -> Path:
+    """120 photos in six months; the newest has a RAW beside it, and two pictures a copy."""
+    root = module_home / "indexed"
+    for number in range(PHOTOS):
+        month, day = number // A_MONTH + 1, number % A_MONTH + 1
+        make_jpeg(root / f"{number:03}.jpg", number, date=f"2020:{month:02}:{day:02} 12:00:00")
+    newest = root / f"{PHOTOS - 1:03}.jpg"
+    shutil.copy(newest, newest.with_suffix(".nef"))
+    for number in (3, 4):
+        (root / "copies").mkdir(exist_ok=True)
+        shutil.copy(root / f"{number:03}.jpg", root / "copies" / f"copy {number}.jpg")
+    library = open_library(load_settings(root))
+    index(library)
+    library.close()
+    return root
+
+
+@pytest.fixture
+def site(indexed: Path, tmp_path: Path) -> Iterator[Site]:
+    """A copy of that library, for one test."""
+    root = shutil.copytree(indexed, tmp_path / "photos")
+    library = open_library(load_settings(root))
+    index(library)
+    with library.database.transaction() as connection:
+        # A RAW file is known by its name here: what counts is how the pair is treated.
+        connection.execute("UPDATE photos SET file_type = 'nef' WHERE current_path LIKE '%.nef'")
+        pair_photos(connection)
+    url, stop = serve(library)
+    yield Site(url, library, root)
+    stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launch() as browser:
+        yield browser
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Window]:
+    with open_window(browser) as window:
+        window.page.set_default_timeout(8000)
+        yield window
+
+
+def cell(page: Page, name: str) -> Locator:
+    return page.locator(".cell", has=page.locator(".cell-name", has_text=name))
+
+
+def select(page: Page, *names: str) -> None:
+    for name in names:
+        cell(page, name).hover()
+        cell(page, name).locator(".cell-check").click()
+
+
+def toast(page: Page, words: str) -> Locator:
+    return page.locator(".toast", has_text=words)
+
+
+def head(page: Page, month: str) -> Locator:
+    return page.locator(f"#m-{month} .month-head .quiet")
+
+
+def names(page: Page, month: str) -> list[str]:
+    cells = page.locator(f"#m-{month} .cell-name")
+    return [text.split(".")[0] for text in cells.all_text_contents()]
+
+
+# -- in the grid -------------------------------------------------------------------------------
+
+
+def test_a_selection_goes_to_the_trash_and_comes_back_where_it_was(
+    window: Window, site: Site
+) -> None:
+    page = window.page
+    page.goto(site.url)
+    page.locator("#m-2020-05").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('#m-2020-05').scrollIntoView()")
+    cell(page, "095.jpg").wait_for()
+    before, top = names(page, "2020-05"), page.evaluate("scrollY")
+    kept = cell(page, "099.jpg").element_handle()
+    select(page, "098.jpg", "097.jpg", "095.jpg")
+    page.locator("[data-deed=trash]").click()
+    toast(page, "3 photos moved to the trash").wait_for()
+    expect(head(page, "2020-05")).to_contain_text("17 photos")
+    assert names(page, "2020-05") == [name for name in before if name not in ("098", "097", "095")]
+    assert page.evaluate("scrollY") == top
+    assert kept is not None and kept.evaluate("cell => cell.isConnected")  # not drawn again
+    assert not {"098.jpg", "097.jpg", "095.jpg"} & site.paths()
+    expect(page.locator("[data-count-of=trash]")).to_have_text("3")
+    assert page.locator("[data-selection]").is_hidden()
+    toast(page, "3 photos moved").get_by_role("button", name="Undo").click()
+    toast(page, "3 photos brought back").wait_for()
+    expect(head(page, "2020-05")).to_contain_text("20 photos")
+    assert names(page, "2020-05") == before
+    assert page.evaluate("scrollY") == top
+    assert {"098.jpg", "097.jpg", "095.jpg"} <= site.paths()
+    expect(page.locator("[data-count-of=trash]")).to_have_text("0")
+    assert window.complaints == []
+
+
+def test_what_goes_above_the_screen_moves_nothing_that_is_seen(window: Window, site: Site) -> None:
+    page = window.page
+    page.goto(site.url)
+    select(page, *(f"{number:03}.jpg" for number in range(110, 118)))
+    page.evaluate("document.querySelector('#m-2020-03').scrollIntoView()")
+    cell(page, "055.jpg").wait_for()
+    place = "document.querySelector('#m-2020-03').getBoundingClientRect().top"
+    before = page.evaluate(place)
+    page.locator("[data-deed=trash]").click()
+    toast(page, "8 photos moved").wait_for()
+    expect(head(page, "2020-06")).to_contain_text("12 photos")
+    assert abs(page.evaluate(place) - before) < 1
+    toast(page, "8 photos moved").get_by_role("button", name="Undo").click()
+    toast(page, "8 photos brought back").wait_for()
+    assert abs(page.evaluate(place) - before) < 1
+
+
+def test_a_whole_month_goes_and_comes_back(window: Window, site: Site) -> None:
+    page = window.page
+    page.goto(site.url)
+    page.locator("#m-2020-05 .month-head").hover()
+    page.locator("#m-2020-05 [data-month-check]").click()
+    page.keyboard.press("Delete")
+    toast(page, "20 photos moved").wait_for()
+    assert page.locator("#m-2020-05").evaluate("month => month.offsetHeight") == 0
+    assert page.locator("#m-2020-05 h2").is_hidden()
+    expect(page.locator("option[value=m-2020-05]")).to_have_attribute("hidden", "")
+    page.keyboard.press("u")
+    toast(page, "20 photos brought back").wait_for()
+    expect(page.locator("#m-2020-05 h2")).to_be_visible()
+    assert len(names(page, "2020-05")) == 20
+    assert window.complaints == []
+
+
+def test_raw_and_jpeg_ask_whether_one_or_both(window: Window, site: Site) -> None:
+    page = window.page
+    page.goto(site.url)
+    select(page, "119.jpg", "118.jpg")
+    page.locator("[data-deed=trash]").click()
+    question = page.locator("[data-ask-companions]")
+    expect(question).to_contain_text("One of these 2 photos has its RAW beside: 119.nef")
+    page.keyboard.press("Escape")
+    expect(question).to_be_hidden()
+    expect(page.locator("[data-selection-count]")).to_have_text("2 selected")
+    assert site.trashed() == set()
+    page.locator("[data-deed=trash]").click()
+    question.get_by_role("button", name="Keep the RAW").click()
+    toast(page, "2 photos moved to the trash").wait_for()
+    assert site.trashed() == {"119.jpg", "118.jpg"}
+    cell(page, "119.nef").wait_for()  # a photo of its own now
+    expect(head(page, "2020-06")).to_contain_text("19 photos")
+    page.keyboard.press("u")
+    toast(page, "2 photos brought back").wait_for()
+    expect(cell(page, "119.nef")).to_have_count(0)
+    cell(page, "119.jpg").locator("a").focus()
+    page.keyboard.press("Delete")
+    question.get_by_role("button", name="Trash both").click()
+    toast(page, "1 photo and its RAW moved to the trash").wait_for()
+    assert site.trashed() == {"119.jpg", "119.nef"}
+    assert window.complaints == []
+
+
+def test_a_photo_that_is_meanwhile_gone_is_named_and_the_others_go(
+    window: Window, site: Site
+) -> None:
+    page = window.page
+    page.goto(site.url)
+    (site.root / "116.jpg").unlink()
+    select(page, "117.jpg", "116.jpg")
+    page.locator("[data-deed=trash]").click()
+    toast(page, "1 photo moved to the trash").wait_for()
+    refused = toast(page, "1 photo could not be moved")
+    refused.locator("summary").click()
+    expect(refused).to_contain_text("116.jpg is not there now.")
+    refused.get_by_role("button", name="Select it").click()
+    expect(page.locator("[data-selection-count]")).to_have_text("1 selected")
+    page.locator("[data-deed=clear]").click()
+    # In another tab it was trashed already.
+    other = cell(page, "115.jpg").locator("a").get_attribute("data-photo")
+    site.library.finish(site.library.start_trash([int(other or 0)]))
+    cell(page, "115.jpg").locator("a").focus()
+    page.keyboard.press("Delete")
+    toast(page, "115.jpg is in the trash already.").wait_for()
+    expect(cell(page, "115.jpg")).to_have_count(0)
+    assert window.complaints == []
+
+
+# -- in the viewer -----------------------------------------------------------------------------
+
+
+def test_from_the_viewer_the_next_photo_takes_its_place(window: Window, site: Site) -> None:
+    page = window.page
+    page.goto(site.url)
+    cell(page, "117.jpg").locator("a").click()
+    viewer = page.locator("dialog[data-viewer]")
+    viewer.locator("[data-name='117.jpg']").wait_for()
+    viewer.get_by_role("button", name="Move to the trash").click()
+    viewer.locator("[data-name='116.jpg']").wait_for()
+    assert "117.jpg" in site.trashed()
+    viewer.locator(".toast").get_by_role("button", name="Undo").click()
+    toast(page, "1 photo brought back").wait_for()
+    page.keyboard.press("Delete")
+    viewer.locator("[data-name='115.jpg']").wait_for()
+    page.keyboard.press("Escape")
+    expect(viewer).to_be_hidden()
+    expect(cell(page, "117.jpg")).to_have_count(1)
+    expect(cell(page, "116.jpg")).to_have_count(0)
+    assert window.complaints == []
+
+
+def test_on_the_page_of_one_photo_the_way_back_is_told_by_the_next(
+    window: Window, site: Site
+) -> None:
+    page = window.page
+    page.goto(site.url)
+    photo = cell(page, "112.jpg").locator("a").get_attribute("data-photo")
+    page.goto(f"{site.url}/photo/{photo}")
+    page.keyboard.press("Delete")
+    page.locator("[data-viewer-page] [data-name='111.jpg']").wait_for()
+    toast(page, "1 photo moved").get_by_role("button", name="Undo").click()
+    toast(page, "1 photo brought back").wait_for()
+    assert "112.jpg" in site.paths()
+    assert window.complaints == []
