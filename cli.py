@@ -21,6 +21,7 @@ import click
 import app
 import catalog
 import cli_access
+import cli_dates
 import cli_edits
 import cli_trash
 import migrate_db
@@ -361,6 +362,7 @@ def list_photos(
 
 cli_access.register(main)
 cli_edits.register(main)
+cli_dates.register(main)
 cli_trash.register(main)
 
 if __name__ == "__main__":

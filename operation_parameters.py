@@ -11,7 +11,8 @@ from operation_state import Operation, OperationType
 MOST_BUDGET_S: Final = 10**7
 _HIGHEST_RATING: Final = 5
 MOST_PHOTOS: Final = 10_000
-"""That one operation may be asked to rate."""
+"""That one operation may be asked to edit."""
+DATE_MODES: Final = ("same", "shift", "sequence", "suggested")
 
 PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]] = {
     OperationType.UPDATE_INDEX: {"accept_missing": bool},
@@ -32,7 +33,7 @@ _NEEDED: Final[Mapping[OperationType, frozenset[str]]] = {
     OperationType.RATE_PHOTOS: frozenset({"photo_ids", "rating"}),
     OperationType.UNDO_EDITS: frozenset({"operation_id"}),
     OperationType.TRASH_PHOTOS: frozenset({"photo_ids"}),
-    OperationType.UPDATE_DATE: frozenset({"photo_ids", "mode", "value"}),
+    OperationType.UPDATE_DATE: frozenset({"photo_ids", "mode"}),
 }
 
 
@@ -68,8 +69,8 @@ def _check_values(parameters: Mapping[str, Any]) -> None:
             raise InvalidRequestError("groups are of the form {keep: id, trash: [ids]}.")
     if not 0 <= rating <= _HIGHEST_RATING:
         raise InvalidRequestError(f"rating is 0 to {_HIGHEST_RATING}.")
-    if parameters.get("mode", "same") not in ("same", "shift", "sequence"):
-        raise InvalidRequestError("mode is same, shift or sequence.")
+    if parameters.get("mode", "same") not in DATE_MODES:
+        raise InvalidRequestError(f"mode is one of {', '.join(DATE_MODES)}.")
 
 
 def _is_group(group: object) -> bool:

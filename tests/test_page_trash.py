@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from page_box import Window, index, launch, open_window, serve, wait
+from page_box import Window, index, launch, open_window, serve
 from pictures import make_jpeg
 from playwright.sync_api import Browser, Locator, Page, expect
 
