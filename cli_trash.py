@@ -30,7 +30,7 @@ from errors import InvalidRequestError
 from library import Library, open_library
 from settings import Settings
 from terminal import describe_moves, describe_plan, interrupted_by_sigterm, quote
-from trash import TrashPlan, plan_trash
+from trash import TrashPlan, plan_restore, plan_trash
 from trash_purge import plan_purge
 
 _Report: TypeAlias = dict[str, Any]
@@ -88,6 +88,7 @@ def trash(
 @click.command()
 @library_argument
 @_paths_argument
+@_dry_run_option
 @json_option
 @data_dir_option
 @click.pass_context
@@ -95,6 +96,7 @@ def restore(
     ctx: click.Context,
     library: Path,
     paths: tuple[str, ...],
+    dry_run: bool,
     as_json: bool,
     own_data_dir: Path | None,
 ) -> None:
@@ -105,6 +107,12 @@ def restore(
     settings = make_settings(ctx, library, own_data_dir)
     if not paths:
         raise InvalidRequestError("Name the photos to bring back.")
+    if dry_run:
+        with _reading(settings) as connection:
+            ids, unknown = _find_entries(connection, settings, paths)
+            plan = plan_restore(connection, entry_ids=ids)
+        _print_plan(ctx, plan, unknown, as_json=as_json)
+        return
 
     def move(opened: Library) -> _Done:
         with opened.database.reading() as connection:
@@ -163,6 +171,7 @@ def purge(
 @click.command()
 @library_argument
 @click.option("--merge", is_flag=True, help="Keep the suggested one of each, trash the others.")
+@click.option("--same-bytes", is_flag=True, help="Only files that are equal as a whole.")
 @_dry_run_option
 @json_option
 @data_dir_option
@@ -171,6 +180,7 @@ def duplicates(
     ctx: click.Context,
     library: Path,
     merge: bool,
+    same_bytes: bool,
     dry_run: bool,
     as_json: bool,
     own_data_dir: Path | None,
@@ -180,12 +190,14 @@ def duplicates(
     if merge and not dry_run:
 
         def keep_one(opened: Library) -> _Done:
-            return finish_operation(opened, opened.start_merge()), []
+            started = opened.start_suggested_merge(same_bytes=same_bytes)
+            return finish_operation(opened, started), []
 
         _report(ctx, settings, keep_one, as_json=as_json)
         return
     with _reading(settings) as connection:
-        groups = [one for one in list_groups(connection) if one.is_plain or not merge]
+        groups = list_groups(connection, same_bytes=same_bytes)
+        groups = [one for one in groups if one.is_plain or not merge]
     for group in groups:
         click.echo(_describe_group(group, as_json=as_json))
 

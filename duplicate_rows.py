@@ -11,8 +11,10 @@ from typing import Final
 
 from catalog import PHOTO_COLUMNS, Photo
 
-_KEY: Final = "CASE WHEN media_hash LIKE 'file:%' THEN content_hash ELSE media_hash END"
+_PICTURE: Final = "CASE WHEN media_hash LIKE 'file:%' THEN content_hash ELSE media_hash END"
 """A file whose picture could not be told from its metadata is the same only as a whole."""
+
+_BYTES: Final = "content_hash"
 
 # A Live Photo's film stands and falls with its photo.
 _ALONE: Final = (
@@ -34,36 +36,43 @@ class PictureGroup:
         return len({photo.content_hash for photo in self.photos}) == 1
 
 
-def list_groups(connection: sqlite3.Connection, after: str, limit: int) -> list[PictureGroup]:
-    """Groups in the order of their keys, behind the key `after`; `limit` -1 for all."""
+def list_groups(
+    connection: sqlite3.Connection, after: str, limit: int, *, same_bytes: bool = False
+) -> list[PictureGroup]:
+    """Groups in the order of their keys, behind the key `after`; `limit` -1 for all.
+
+    same_bytes: of files that are equal as a whole; else of one picture, whatever their tags say.
+    """
+    key = _BYTES if same_bytes else _PICTURE
     rows = connection.execute(
-        f"SELECT {_KEY} AS same FROM photos WHERE {_ALONE} AND same > ?"  # noqa: S608  constants only
+        f"SELECT {key} AS same FROM photos WHERE {_ALONE} AND same > ?"  # noqa: S608  constants only
         " GROUP BY same HAVING count(*) > 1 ORDER BY same LIMIT ?",
         [after, limit],
     )
     keys = [row[0] for row in rows]
-    return _fill(connection, keys)
+    return _fill(connection, key, keys)
 
 
-def count_groups(connection: sqlite3.Connection) -> int:
+def count_groups(connection: sqlite3.Connection, *, same_bytes: bool = False) -> int:
+    key = _BYTES if same_bytes else _PICTURE
     row = connection.execute(
-        f"SELECT count(*) FROM (SELECT {_KEY} AS same FROM photos WHERE {_ALONE}"  # noqa: S608  constants only
+        f"SELECT count(*) FROM (SELECT {key} AS same FROM photos WHERE {_ALONE}"  # noqa: S608  constants only
         " GROUP BY same HAVING count(*) > 1)"
     ).fetchone()
     count: int = row[0]
     return count
 
 
-def _fill(connection: sqlite3.Connection, keys: Sequence[str]) -> list[PictureGroup]:
+def _fill(connection: sqlite3.Connection, key: str, keys: Sequence[str]) -> list[PictureGroup]:
     rows = connection.execute(
-        f"SELECT {_KEY} AS same, {PHOTO_COLUMNS} FROM photos WHERE {_ALONE}"  # noqa: S608  constants only
+        f"SELECT {key} AS same, {PHOTO_COLUMNS} FROM photos WHERE {_ALONE}"  # noqa: S608  constants only
         " AND same IN (SELECT value FROM json_each(?)) ORDER BY current_path",
         [json.dumps(keys)],
     )
     groups: dict[str, list[Photo]] = defaultdict(list)
-    for key, *row in rows:
-        groups[key].append(Photo(*row))
-    return [PictureGroup(key, tuple(groups[key])) for key in keys]
+    for same, *row in rows:
+        groups[same].append(Photo(*row))
+    return [PictureGroup(same, tuple(groups[same])) for same in keys]
 
 
 def share_picture(one: Photo, other: Photo) -> bool:

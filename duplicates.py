@@ -57,20 +57,19 @@ class DuplicateGroup:
 
     @property
     def differs(self) -> tuple[str, ...]:
-        """The columns in which they differ, of those that a person goes by."""
+        """In what they differ: `folder`, and those columns that a person goes by."""
         names = ("date_taken", "rating", "file_size", "orientation", "original_filename")
-        return tuple(
-            name for name in names if len({getattr(photo, name) for photo in self.photos}) > 1
-        )
+        found = [name for name in names if len({getattr(one, name) for one in self.photos}) > 1]
+        folders = {photo.current_path.rpartition("/")[0] for photo in self.photos}
+        return (*found, *(["folder"] if len(folders) > 1 else []))
 
 
 def list_groups(
-    connection: sqlite3.Connection, after: str = "", limit: int = -1
+    connection: sqlite3.Connection, after: str = "", limit: int = -1, *, same_bytes: bool = False
 ) -> list[DuplicateGroup]:
-    """Groups behind the key `after`, each with a suggestion."""
-    return [
-        _suggest(connection, one) for one in duplicate_rows.list_groups(connection, after, limit)
-    ]
+    """Groups behind the key `after`, each with a suggestion; see `duplicate_rows.list_groups`."""
+    groups = duplicate_rows.list_groups(connection, after, limit, same_bytes=same_bytes)
+    return [_suggest(connection, one) for one in groups]
 
 
 def _suggest(connection: sqlite3.Connection, group: PictureGroup) -> DuplicateGroup:
@@ -109,14 +108,16 @@ class Duplicates:
         groups: Sequence[Mapping[str, Any]] = (),
         *,
         suggested: bool = False,
+        same_bytes: bool = False,
     ) -> dict[str, Any]:
         """The deed of `merge_duplicates`: of each group keep one, trash the others.
 
-        groups: {"keep": id, "trash": [ids]}. suggested: all plain groups, as suggested.
+        groups: {"keep": id, "trash": [ids]}. suggested: all plain groups, as suggested;
+        same_bytes: of those only what is equal as a whole.
         """
         chosen = [(group["keep"], list(group["trash"])) for group in groups]
         if suggested:
-            chosen += self._list_suggested()
+            chosen += self._list_suggested(same_bytes)
         with self.database.reading() as connection:
             names = {key: _name(connection, key) for key, _ in chosen}
             gone = move_rows.list_done(connection, context.operation_id, MoveKind.TRASH)
@@ -139,9 +140,9 @@ class Duplicates:
         report = tally.as_report(moved=trashed, changed=changed)
         return report | {"folders_removed": folders, "groups": tally.found}
 
-    def _list_suggested(self) -> list[tuple[int, list[int]]]:
+    def _list_suggested(self, same_bytes: bool) -> list[tuple[int, list[int]]]:
         with self.database.reading() as connection:
-            groups = list_groups(connection)
+            groups = list_groups(connection, same_bytes=same_bytes)
         return [
             (group.keep_id, [one.id for one in group.photos if one.id != group.keep_id])
             for group in groups

@@ -187,9 +187,13 @@ class Library(LibraryOperations):
             parameters["until"] = until
         return self._start_edits(OperationType.PURGE_TRASH, parameters)
 
-    def start_merge(self, groups: Sequence[Mapping[str, Any]] | None = None) -> str:
-        """Start keeping one of equal photos and trashing the others; None: as suggested."""
-        parameters = {"suggested": True} if groups is None else {"groups": list(groups)}
+    def start_merge(self, groups: Sequence[Mapping[str, Any]]) -> str:
+        """Start keeping one of equal photos, and trashing the others."""
+        return self._start_edits(OperationType.MERGE_DUPLICATES, {"groups": list(groups)})
+
+    def start_suggested_merge(self, *, same_bytes: bool = False) -> str:
+        """The same of all duplicates as suggested; same_bytes: of files equal as a whole."""
+        parameters = {"suggested": True, "same_bytes": same_bytes}
         return self._start_edits(OperationType.MERGE_DUPLICATES, parameters)
 
     def finish(self, operation_id: str, timeout_s: float = _WAIT_FOR_EDITS_S) -> Progress:

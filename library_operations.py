@@ -192,7 +192,10 @@ class LibraryOperations(LibraryParts):
                 context, chosen("entry_ids", ()), chosen("until")
             ),
             OperationType.MERGE_DUPLICATES: lambda context: self.duplicates.merge_many(
-                context, chosen("groups", ()), suggested=bool(chosen("suggested", False))
+                context,
+                chosen("groups", ()),
+                suggested=bool(chosen("suggested", False)),
+                same_bytes=bool(chosen("same_bytes", False)),
             ),
         }
 

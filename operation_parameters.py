@@ -24,7 +24,7 @@ PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]]
     OperationType.TRASH_PHOTOS: {"photo_ids": list, "with_companions": bool},
     OperationType.RESTORE_PHOTOS: {"photo_ids": list, "entry_ids": list},
     OperationType.PURGE_TRASH: {"entry_ids": list, "until": str},
-    OperationType.MERGE_DUPLICATES: {"groups": list, "suggested": bool},
+    OperationType.MERGE_DUPLICATES: {"groups": list, "suggested": bool, "same_bytes": bool},
     OperationType.UPDATE_DATE: {"photo_ids": list, "mode": str, "value": str, "step": str},
 }
 """What the operations that there are take."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import catalog
 import move_rows
@@ -28,6 +28,9 @@ from move_rows import MoveKind
 from operation_runner import OperationContext
 from trash_moves import TrashMoves
 from trash_rows import TrashEntry
+
+_MOST_RENAMED: Final = 100
+"""Photos that a report names which came back under a number."""
 
 PlannedPhoto: TypeAlias = tuple[int, str, int]
 """Id, path and bytes."""
@@ -197,9 +200,12 @@ class Trash:
         with self.database.reading() as connection:
             entries, problems = find_entries(connection, photo_ids, entry_ids)
         names = {entry.id: entry.original_path for entry in entries}
+        renamed: list[dict[str, str]] = []
 
         def restore_one(entry_id: int) -> bool:
-            self.restore(entry_id, context.operation_id)
+            photo = self.restore(entry_id, context.operation_id)
+            if not names[entry_id].endswith(photo.current_path):  # an older app's are absolute
+                renamed.append({"path": names[entry_id], "now": photo.current_path})
             return True
 
         tally = do_many(context, self.database, "restore", names, restore_one)
@@ -211,7 +217,7 @@ class Trash:
             tally.problems.append(problem)
             tally.errors.append((0, problem.reason))
             context.add_problem(problem)
-        return self._end(context, tally, MoveKind.RESTORE)
+        return self._end(context, tally, MoveKind.RESTORE) | {"renamed": renamed[:_MOST_RENAMED]}
 
     def take_back(self, context: OperationContext, operation_id: str) -> dict[str, Any]:
         """Bring back all that an operation has put into the trash and is still there."""

@@ -215,7 +215,7 @@ def test_all_are_merged_as_suggested_but_those_turned_differently(root: Path) ->
     make_jpeg(root / "turned.jpg", 2, date="2019:07:15 18:03:22", orientation=6)
     with opened_box(root) as box:
         assert {one.is_plain for one in groups(box)} == {True, False}
-        report = run(box, box.library.start_merge())
+        report = run(box, box.library.start_suggested_merge())
         assert (report["found"], report["moved"]) == (1, 1)
         assert [paths(one) for one in groups(box)] == [[OTHER, "turned.jpg"]]
 

@@ -111,27 +111,86 @@ def test_purge_deletes_for_good(client: FlaskClient, opened: Library, ids: dict[
     assert list(folder.iterdir()) == []
 
 
+def told(client: FlaskClient, response: TestResponse) -> str:
+    """The page of the trash that a form has led to."""
+    assert response.status_code == 303, response.text
+    assert response.location.partition("?")[0] in ("/trash", "/duplicates")
+    return client.get(response.location).text
+
+
 def test_all_of_it_works_by_forms(client: FlaskClient, ids: dict[str, int]) -> None:
     assert "The trash is empty." in client.get("/trash").text
-    answer = client.post(f"/photo/{ids[A]}/trash")
-    assert (answer.status_code, answer.location) == (303, "/trash")
-    page = client.get("/trash").text
-    assert "a.jpg" in page
+    page = told(client, client.post(f"/photo/{ids[A]}/trash"))
+    assert "1 photo moved to the trash." in page
     assert f"/api/trash/{ids[A]}/thumbnail" in page
-    assert client.post(f"/trash/{ids[A]}/restore").location == "/trash"
+    chosen = {"entry": [str(ids[A])]}
+    assert "1 photo brought back." in told(client, client.post("/trash/restore", data=chosen))
     assert client.get(f"/photo/{ids[A]}").status_code == 200
     client.post(f"/photo/{ids[A]}/trash")
-    assert "a.jpg for good?" in client.get(f"/trash/{ids[A]}/delete").text
-    assert client.post(f"/trash/{ids[A]}/delete").location == "/trash"
+    assert "Delete a.jpg for good?" in client.get(f"/trash/delete?entry={ids[A]}").text
+    page = told(client, client.post("/trash/delete", data=chosen))
+    assert "1 photo deleted for good" in page
+    assert "Undo" not in page
     assert list_trash(client) == []
     client.post(f"/photo/{ids[B]}/trash")
     asked = client.get("/trash/empty").text
     assert "1 file" in asked
     until = asked.partition('name="until" value="')[2].partition('"')[0]
     client.post(f"/photo/{ids[C]}/trash")
-    assert client.post("/trash/empty", data={"until": until}).location == "/trash"
+    assert "1 photo deleted" in told(client, client.post("/trash/empty", data={"until": until}))
     assert list_trash(client) == [C]  # it came after the page had asked
     assert client.post("/trash/empty").status_code == 400
+    assert client.post("/trash/delete").status_code == 400
+    assert client.post("/trash/restore", data={"entry": "x"}).status_code == 400
+
+
+def test_all_that_the_page_told_of_is_brought_back(
+    client: FlaskClient, ids: dict[str, int]
+) -> None:
+    for name in (A, B):
+        client.post(f"/photo/{ids[name]}/trash")
+    until = client.get("/trash").text.partition('name="until" value="')[2].partition('"')[0]
+    client.post(f"/photo/{ids[C]}/trash")
+    assert "2 photos brought back." in told(
+        client, client.post("/trash/restore", data={"until": until})
+    )
+    assert list_trash(client) == [C]
+
+
+def test_what_was_done_is_undone_from_the_same_page(
+    client: FlaskClient, ids: dict[str, int]
+) -> None:
+    done = client.post(f"/photo/{ids[A]}/trash").location.partition("done=")[2]
+    undone = client.post(f"/operations/{done}/undo", data={"page": "/trash"})
+    assert "1 photo brought back." in told(client, undone)
+    elsewhere = client.post(f"/photo/{ids[A]}/trash").location.partition("done=")[2]
+    answer = client.post(f"/operations/{elsewhere}/undo", data={"page": "https://example.org"})
+    assert answer.location == "/edits"
+
+
+def test_a_photo_that_comes_back_under_a_number_is_told_of(
+    client: FlaskClient, opened: Library, ids: dict[str, int]
+) -> None:
+    client.post(f"/photo/{ids[A]}/trash")
+    make_jpeg(opened.settings.library / A, 77)
+    page = told(client, client.post("/trash/restore", data={"entry": str(ids[A])}))
+    assert "<b>a.jpg</b> is a (2).jpg now" in page
+
+
+def test_a_raw_beside_it_is_asked_about(
+    client: FlaskClient, opened: Library, ids: dict[str, int]
+) -> None:
+    with opened.database.transaction() as connection:
+        connection.execute("UPDATE photos SET file_type = 'nef' WHERE id = ?", [ids[B]])
+        connection.execute("INSERT INTO companions VALUES (?, ?)", [ids[B], ids[A]])
+    plan = body(client.post("/api/photos/trash?dry_run=1", json={"photo_ids": [ids[A]]}))
+    assert [one["path"] for one in plan["companions"]] == [B]
+    asked = client.post(f"/photo/{ids[A]}/trash")
+    assert asked.status_code == 200
+    assert "Trash the RAW too?" in asked.text
+    assert list_trash(client) == []
+    told(client, client.post(f"/photo/{ids[A]}/trash", data={"companions": "both"}))
+    assert sorted(list_trash(client)) == [A, B]
 
 
 def test_a_form_that_could_not_do_it_leads_to_the_report(
@@ -146,7 +205,7 @@ def test_a_form_that_could_not_do_it_leads_to_the_report(
 def test_the_menu_counts_the_trash(client: FlaskClient, ids: dict[str, int]) -> None:
     client.post(f"/photo/{ids[A]}/trash")
     page = client.get("/").text
-    assert 'Trash <span class="menu-note">1</span>' in page
+    assert 'data-count-of="trash">1</span>' in page
     assert "/duplicates" in page
 
 
@@ -172,6 +231,8 @@ def test_groups_say_what_differs_and_what_to_keep(
     assert by_keep[twins[C]]["same_bytes"]
     assert not by_keep[twins[B]]["same_bytes"]
     assert {"rating", "original_filename"} <= set(by_keep[twins[B]]["differs"])
+    (whole,) = body(client.get("/api/duplicates?same_bytes=1"))["groups"]
+    assert whole["keep"] == twins[C]
     first = body(client.get("/api/duplicates?limit=1"))
     second = body(client.get(f"/api/duplicates?limit=1&cursor={first['next_cursor']}"))
     assert [*first["groups"], *second["groups"]] == groups
@@ -191,13 +252,18 @@ def test_merge_over_the_api(client: FlaskClient, opened: Library, twins: dict[st
 
 def test_duplicates_are_merged_by_forms(client: FlaskClient, twins: dict[str, int]) -> None:
     page = client.get("/duplicates").text
-    assert "Keep this, trash the others" in page
-    assert "The same bytes" in page
+    assert "Keep the chosen one" in page
+    assert page.count('class="twins"') == 2
+    assert client.get("/duplicates?same_bytes=1").text.count('class="twins"') == 1
     copy = twins["copies/c.jpg"]
     chosen = {"keep": str(copy), "id": [str(twins[C]), str(copy)]}
-    assert client.post("/duplicates/merge", data=chosen).location == "/duplicates"
+    assert "1 photo moved to the trash." in told(
+        client, client.post("/duplicates/merge", data=chosen)
+    )
     assert list_trash(client) == [C]
-    assert client.post("/duplicates/merge", data={"suggested": "1"}).location == "/duplicates"
+    client.post("/duplicates/merge", data={"suggested": "1", "same_bytes": "1"})
+    assert list_trash(client) == [C]  # there were none
+    told(client, client.post("/duplicates/merge", data={"suggested": "1"}))
     assert sorted(list_trash(client)) == ["copies/b of two stars.jpg", C]
     assert "No picture is there more than once." in client.get("/duplicates").text
     assert client.post("/duplicates/merge", data={"keep": "1"}).status_code == 400

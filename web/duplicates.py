@@ -17,6 +17,7 @@ from web.api_models import (
     OperationStarted,
 )
 from web.common import get_library
+from web.trash import tell_done
 from web.trash_models import (
     DryRunQuery,
     DuplicatesAnswer,
@@ -37,13 +38,15 @@ blueprint = Blueprint("duplicates", __name__)
 @promise(_TAG, {200: Answer("The groups.", DuplicatesAnswer)}, query=DuplicatesQuery)
 def list_duplicates(query: DuplicatesQuery) -> ResponseReturnValue:
     """Photos that are the same picture, whatever their tags say, with the one to keep."""
-    groups, behind = _list_page(query.cursor, query.limit)
+    groups, behind = _list_page(query.cursor, query.limit, same_bytes=query.same_bytes == "1")
     return jsonify(groups=[_describe(group) for group in groups], next_cursor=behind)
 
 
-def _list_page(after: str, limit: int) -> tuple[list[DuplicateGroup], str | None]:
+def _list_page(
+    after: str, limit: int, *, same_bytes: bool
+) -> tuple[list[DuplicateGroup], str | None]:
     with get_library().database.reading() as connection:
-        groups = list_groups(connection, after, limit + 1)
+        groups = list_groups(connection, after, limit + 1, same_bytes=same_bytes)
     more = len(groups) > limit
     return groups[:limit], groups[limit - 1].key if more else None
 
@@ -89,16 +92,18 @@ def merge_duplicates(query: DryRunQuery, body: MergeBody) -> ResponseReturnValue
 def show_duplicates() -> ResponseReturnValue:
     """The groups, each with what differs and the choice of the one to keep."""
     library = get_library()
-    groups, behind = _list_page(request.args.get("after", ""), PAGE_GROUPS)
+    same_bytes = request.args.get("same_bytes") == "1"
+    groups, behind = _list_page(request.args.get("after", ""), PAGE_GROUPS, same_bytes=same_bytes)
     with library.database.reading() as connection:
-        count = duplicate_rows.count_groups(connection)
+        counts = [duplicate_rows.count_groups(connection, same_bytes=one) for one in (False, True)]
     return render_template(
         "duplicates.html",
         library=library,
         groups=groups,
-        count=count,
+        counts=counts,
+        same_bytes=same_bytes,
         behind=behind,
-        running=library.runner.current(edits=True),
+        **tell_done(),
     )
 
 
@@ -106,8 +111,9 @@ def show_duplicates() -> ResponseReturnValue:
 def merge_duplicates_of_form() -> ResponseReturnValue:
     """Merge the group of the form, or all as suggested."""
     library = get_library()
+    same_bytes = request.form.get("same_bytes") == "1"
     if request.form.get("suggested") == "1":
-        started = library.start_merge()
+        started = library.start_suggested_merge(same_bytes=same_bytes)
     else:
         keep, ids = request.form.get("keep", ""), request.form.getlist("id")
         whole = all(one.isascii() and one.isdigit() and len(one) <= _ID_DIGITS for one in ids)
@@ -118,4 +124,5 @@ def merge_duplicates_of_form() -> ResponseReturnValue:
     progress = library.finish(started, _WAIT_S)
     if progress.is_active or progress.problem_count or progress.message:
         return redirect(url_for("operations.show_report", operation_id=started), 303)
-    return redirect(url_for(".show_duplicates"), 303)
+    behind = url_for(".show_duplicates", done=started, same_bytes=1 if same_bytes else None)
+    return redirect(behind, 303)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Final
 
 from flask import Blueprint, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 import trash_rows
-from errors import InvalidRequestError
+from errors import InvalidRequestError, NotFoundError
 from media_types import Kind, media_type_of
+from operation_parameters import MOST_PHOTOS
+from operation_progress import Progress
+from operation_state import OperationType
 from trash import plan_restore, plan_trash
-from trash_purge import plan_purge
+from trash_purge import list_doomed, plan_purge
 from trash_rows import TrashEntry
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
@@ -37,6 +42,16 @@ _STARTED: Final = {
     202: Answer("It has begun; ask for the operation.", OperationStarted),
 }
 _WAIT_S: Final = 10.0
+_ID_DIGITS: Final = 18
+_TOLD: Final = frozenset(
+    {
+        OperationType.TRASH_PHOTOS,
+        OperationType.RESTORE_PHOTOS,
+        OperationType.PURGE_TRASH,
+        OperationType.MERGE_DUPLICATES,
+        OperationType.UNDO_EDITS,
+    }
+)
 
 blueprint = Blueprint("trash", __name__)
 
@@ -143,7 +158,7 @@ def _get(entry_id: int) -> TrashEntry:
 
 @blueprint.get("/trash")
 def show_trash() -> ResponseReturnValue:
-    """What lies in the trash, what came last first; each can be brought back or deleted."""
+    """What lies in the trash, what came last first, with what was just done."""
     library = get_library()
     offset = read_number("offset", 0, 0, 10**9)
     with library.database.reading() as connection:
@@ -157,20 +172,36 @@ def show_trash() -> ResponseReturnValue:
         films={entry.leader_id: entry for entry in entries if entry.leader_id in there},
         count=len(entries),
         size=sum(entry.size for entry in entries),
-        offset=offset,
+        until=trash_rows.now(),
         behind=offset + PAGE_ENTRIES if offset + PAGE_ENTRIES < len(shown) else None,
-        running=library.runner.current(edits=True),
+        **tell_done(),
     )
 
 
-@blueprint.get("/trash/<int:entry_id>/delete")
-def ask_before_delete(entry_id: int) -> ResponseReturnValue:
-    """Whether a photo shall be deleted for good."""
-    entry = _get(entry_id)
+def tell_done() -> dict[str, object]:
+    """What these pages say of operations: which runs, and which was just done (`?done=`)."""
+    library = get_library()
+    done = None
+    with contextlib.suppress(NotFoundError):
+        done = library.runner.progress(request.args.get("done", ""))
+    told = done if done and done.operation_type in _TOLD and done.report else None
+    return {"running": library.runner.current(edits=True), "done": told}
+
+
+@blueprint.get("/trash/delete")
+def ask_before_delete() -> ResponseReturnValue:
+    """Whether `?entry=1&entry=2…` shall be deleted for good."""
+    entry_ids = _read_entries(request.args.getlist("entry"))
     with get_library().database.reading() as connection:
-        plan = plan_purge(connection, [entry.id])
+        entries = [trash_rows.get_entry(connection, one) for one in entry_ids]
+        plan = plan_purge(connection, entry_ids)
     return render_template(
-        "trash_ask.html", library=get_library(), entry=entry, plan=plan.as_dict()
+        "trash_ask.html",
+        library=get_library(),
+        entry_ids=entry_ids,
+        names=[entry.photo.original_filename for entry in entries],
+        plan=plan.as_dict(),
+        until=None,
     )
 
 
@@ -181,35 +212,70 @@ def ask_before_empty() -> ResponseReturnValue:
     with get_library().database.reading() as connection:
         plan = plan_purge(connection, (), until)
     return render_template(
-        "trash_ask.html", library=get_library(), entry=None, plan=plan.as_dict(), until=until
+        "trash_ask.html",
+        library=get_library(),
+        entry_ids=(),
+        names=(),
+        plan=plan.as_dict(),
+        until=until,
     )
 
 
-@blueprint.post("/trash/<int:entry_id>/restore")
-def restore_photo_of_form(entry_id: int) -> ResponseReturnValue:
-    """Bring one photo back, for pages without JavaScript."""
-    return _lead_on(get_library().start_restore(entry_ids=[_get(entry_id).id]))
+@blueprint.post("/trash/restore")
+def restore_of_form() -> ResponseReturnValue:
+    """Bring back what was chosen, or all that the page told of."""
+    if until := request.form.get("until"):
+        with get_library().database.reading() as connection:
+            entry_ids = [one.id for one in list_doomed(connection, until=_read_moment(until))]
+    else:
+        entry_ids = _read_entries(request.form.getlist("entry"))
+    if not entry_ids:
+        return redirect(url_for(".show_trash"), 303)
+    return _lead_on(get_library().start_restore(entry_ids=entry_ids))
 
 
-@blueprint.post("/trash/<int:entry_id>/delete")
-def delete_photo_of_form(entry_id: int) -> ResponseReturnValue:
-    """Delete one photo for good, which the page before has asked about."""
-    return _lead_on(get_library().start_purge([_get(entry_id).id]))
+@blueprint.post("/trash/delete")
+def delete_of_form() -> ResponseReturnValue:
+    """Delete photos for good, which the page before has asked about."""
+    return _lead_on(get_library().start_purge(_read_entries(request.form.getlist("entry"))))
 
 
 @blueprint.post("/trash/empty")
 def empty_trash_of_form() -> ResponseReturnValue:
     """Delete what the page before has told of; what came since then stays."""
-    until = request.form.get("until", "")
-    if not until.isascii() or not until.startswith("20"):
-        raise InvalidRequestError("until is the moment of the page that asked.")
+    until = _read_moment(request.form.get("until", ""))
     return _lead_on(get_library().start_purge(until=until))
 
 
 @blueprint.post("/photo/<int:photo_id>/trash")
 def trash_photo_of_form(photo_id: int) -> ResponseReturnValue:
-    """Move a photo into the trash, for pages without JavaScript; leads to the trash."""
-    return _lead_on(get_library().start_trash([min(photo_id, LARGEST_ID)]))
+    """Move a photo into the trash, for pages without JavaScript; leads to the trash.
+
+    One with a RAW beside it is asked about first.
+    """
+    photo_id = min(photo_id, LARGEST_ID)
+    chosen = request.form.get("companions")
+    if chosen is None:
+        with get_library().database.reading() as connection:
+            companions = plan_trash(connection, [photo_id]).as_dict()["companions"]
+        if companions:
+            return render_template(
+                "trash_companions.html", photo_id=photo_id, companions=companions
+            )
+    return _lead_on(get_library().start_trash([photo_id], with_companions=chosen == "both"))
+
+
+def _read_entries(asked: Sequence[str]) -> list[int]:
+    whole = all(one.isascii() and one.isdigit() and len(one) <= _ID_DIGITS for one in asked)
+    if not whole or not 1 <= len(asked) <= MOST_PHOTOS:
+        raise InvalidRequestError("Choose the photos first.")
+    return [int(one) for one in asked]
+
+
+def _read_moment(text: str) -> str:
+    if not text.isascii() or not text.startswith("20"):
+        raise InvalidRequestError("until is the moment of the page that asked.")
+    return text
 
 
 def _lead_on(operation_id: str) -> ResponseReturnValue:
@@ -217,7 +283,7 @@ def _lead_on(operation_id: str) -> ResponseReturnValue:
     progress = get_library().finish(operation_id, _WAIT_S)
     if progress.is_active or progress.problem_count or progress.message:
         return redirect(url_for("operations.show_report", operation_id=operation_id), 303)
-    return redirect(url_for(".show_trash"), 303)
+    return redirect(url_for(".show_trash", done=operation_id), 303)
 
 
 # -- words -------------------------------------------------------------------------------------
@@ -246,3 +312,33 @@ def add_counts() -> dict[str, object]:
 def _count() -> int:
     with get_library().database.reading() as connection:
         return trash_rows.count_entries(connection)
+
+
+@blueprint.app_template_filter("told")
+def tell(done: Progress) -> str:
+    """What an operation of the trash did, as a sentence."""
+    report = done.report or {}
+    if done.operation_type == OperationType.PURGE_TRASH:
+        freed = format_megabytes(report["bytes"])
+        return f"{_count_photos(report['deleted'])} deleted for good, {freed}."
+    if done.operation_type == OperationType.TRASH_PHOTOS:
+        return f"{_count_photos(report['moved'])} moved to the trash."
+    if done.operation_type == OperationType.MERGE_DUPLICATES:
+        changed = (
+            f", {report['changed']:,} kept with a better rating or date"
+            if report["changed"]
+            else ""
+        )
+        return f"{_count_photos(report['moved'])} moved to the trash{changed}."
+    return f"{_count_photos(report.get('moved', 0))} brought back."
+
+
+def _count_photos(number: int) -> str:
+    return f"{number:,} photo{'' if number == 1 else 's'}"
+
+
+@blueprint.app_template_test("undoable_move")
+def is_undoable(done: Progress) -> bool:
+    """Whether there is something that the button Undo could take back."""
+    final = (OperationType.PURGE_TRASH, OperationType.UNDO_EDITS)
+    return done.operation_type not in final and bool((done.report or {}).get("moved"))

@@ -75,6 +75,7 @@ class DuplicatesQuery(Query):
     """Which groups of equal photos."""
 
     limit: Listed = Field(100, description="Groups of one page.")
+    same_bytes: Literal["0", "1"] = Field("0", description="1: of files that are equal as a whole.")
     cursor: str = Field("", description="The `next_cursor` of the page before.")
 
 
