@@ -53,6 +53,9 @@ def test_trash_list_and_restore(root: Path) -> None:
     assert {one["original_path"] for one in trashed} == {"a.jpg", "sub/b.jpg"}
     assert trashed[0].keys() == before[0].keys() | {"original_path", "deleted_at"}
     assert not (root / "sub").exists()
+    plan = report("restore", root, "a.jpg", "nobody.jpg", "--dry-run")
+    assert ([one["path"] for one in plan["photos"]], len(plan["problems"])) == (["a.jpg"], 1)
+    assert not (root / "a.jpg").exists()
     back = report("restore", root, "a.jpg", "sub/b.jpg")
     assert (back["moved"], back["problems"]) == (2, [])
     assert listed(root) == before
@@ -117,6 +120,7 @@ def test_duplicates_are_listed_and_merged(root: Path) -> None:
     group = json.loads(run("duplicates", root, "--json").stdout)
     assert group["same_bytes"]
     assert [one["current_path"] for one in group["photos"]] == ["a.jpg", "sub/copy of a.jpg"]
+    assert run("duplicates", root, "--same-bytes").stdout == run("duplicates", root).stdout
     assert run("duplicates", root, "--merge", "--dry-run").exit_code == 0
     assert (root / "sub/copy of a.jpg").exists()
     done = report("duplicates", root, "--merge")

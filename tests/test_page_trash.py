@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from page_box import Window, index, launch, open_window, serve
+from axe_playwright_python.sync_playwright import Axe
+from page_box import Window, index, launch, open_window, serve, wait
 from pictures import make_jpeg
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -59,8 +60,7 @@ def indexed(module_home: Path) -> Path:
     for number in range(PHOTOS):
         month, day = number // A_MONTH + 1, number % A_MONTH + 1
         make_jpeg(root / f"{number:03}.jpg", number, date=f"2020:{month:02}:{day:02} 12:00:00")
-    newest = root / f"{PHOTOS - 1:03}.jpg"
-    shutil.copy(newest, newest.with_suffix(".nef"))
+    make_jpeg(root / "119.nef", PHOTOS, date="2020:06:20 12:00:00")
     for number in (3, 4):
         (root / "copies").mkdir(exist_ok=True)
         shutil.copy(root / f"{number:03}.jpg", root / "copies" / f"copy {number}.jpg")
@@ -278,3 +278,79 @@ def test_on_the_page_of_one_photo_the_way_back_is_told_by_the_next(
     toast(page, "1 photo brought back").wait_for()
     assert "112.jpg" in site.paths()
     assert window.complaints == []
+
+
+# -- the page of the trash ---------------------------------------------------------------------
+
+
+def put_into_trash(site: Site, *names: str) -> None:
+    with site.library.database.reading() as connection:
+        ids = [catalog.get_photo_at(connection, name).id for name in names]
+    site.library.finish(site.library.start_trash(ids))
+
+
+def test_photos_are_restored_and_deleted_from_the_trash(window: Window, site: Site) -> None:
+    put_into_trash(site, "090.jpg", "091.jpg", "092.jpg", "093.jpg")
+    page = window.page
+    page.goto(f"{site.url}/trash")
+    wait(page, "document.querySelectorAll('.trash-picture img')[3].naturalWidth > 0")
+    expect(page.locator(".trash-bar")).to_be_hidden()
+    page.get_by_label("Select 090.jpg").check()
+    page.get_by_label("Select 091.jpg").check()
+    expect(page.locator(".trash-bar")).to_be_visible()
+    page.get_by_role("button", name="Restore", exact=True).click()
+    page.get_by_text("2 photos brought back.").wait_for()
+    assert {"090.jpg", "091.jpg"} <= site.paths()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("2 photos moved to the trash.").wait_for()
+    page.get_by_label("Select 092.jpg").check()
+    page.get_by_role("button", name="Delete for good…").click()
+    page.get_by_role("heading", name="Delete 092.jpg for good?").wait_for()
+    page.get_by_role("link", name="Keep").click()
+    assert "092.jpg" in site.trashed()
+    page.get_by_label("Select 092.jpg").check()
+    page.get_by_role("button", name="Delete for good…").click()
+    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_text("1 photo deleted for good").wait_for()
+    page.get_by_role("link", name="Empty trash…").click()
+    expect(page.locator("main")).to_contain_text("3 files")
+    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_text("The trash is empty.").wait_for()
+    assert site.trashed() == set()
+    assert list((site.root / ".library" / "trash").iterdir()) == []
+    assert window.complaints == []
+
+
+# -- duplicates --------------------------------------------------------------------------------
+
+
+def test_of_duplicates_one_is_kept_and_the_other_goes(window: Window, site: Site) -> None:
+    page = window.page
+    page.goto(f"{site.url}/duplicates?same_bytes=1")
+    group = page.locator(".twins", has_text="copy 3.jpg")
+    group.get_by_role("radio", name="Keep copies/copy 3.jpg").check()
+    group.get_by_role("button", name="Keep the chosen one").click()
+    page.get_by_text("1 photo moved to the trash.").wait_for()
+    assert site.trashed() == {"003.jpg"}
+    expect(page.locator(".twins")).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("1 photo brought back.").wait_for()
+    page.get_by_role("button", name="Merge all as suggested").click()
+    page.get_by_text("2 photos moved to the trash.").wait_for()
+    assert site.trashed() == {"copies/copy 3.jpg", "copies/copy 4.jpg"}
+    assert not (site.root / "copies").exists()  # it was left empty
+    assert window.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_these_pages_can_be_used_by_all(browser: Browser, site: Site, scheme: str) -> None:
+    put_into_trash(site, "090.jpg", "091.jpg")
+    context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
+    page = context.new_page()
+    for address in ("/trash", "/duplicates", "/trash/empty"):
+        page.goto(site.url + address)
+        for box in page.locator(".trash-check").all()[:1]:
+            box.check()
+        page.wait_for_timeout(250)
+        assert Axe().run(page).response["violations"] == []
+    context.close()

@@ -324,12 +324,8 @@ def tell(done: Progress) -> str:
     if done.operation_type == OperationType.TRASH_PHOTOS:
         return f"{_count_photos(report['moved'])} moved to the trash."
     if done.operation_type == OperationType.MERGE_DUPLICATES:
-        changed = (
-            f", {report['changed']:,} kept with a better rating or date"
-            if report["changed"]
-            else ""
-        )
-        return f"{_count_photos(report['moved'])} moved to the trash{changed}."
+        better = f", {report['changed']:,} got a rating or a date" if report["changed"] else ""
+        return f"{_count_photos(report['moved'])} moved to the trash{better}."
     return f"{_count_photos(report.get('moved', 0))} brought back."
 
 
