@@ -25,6 +25,7 @@ from web import (
     api_document,
     auth,
     common,
+    dates,
     duplicates,
     edits,
     favorites,
@@ -56,7 +57,11 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.extensions[common.EXTENSION] = library or _open(settings)
     common.register(app)
     guards.register(app)
-    for room in (auth, grid, photos, operations, favorites, edits, trash, duplicates, api_document):
+    rooms = (
+        *(auth, grid, photos, operations, favorites, dates, edits, trash, duplicates),
+        api_document,
+    )
+    for room in rooms:
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,

@@ -146,7 +146,7 @@ def test_a_selection_goes_to_the_trash_and_comes_back_where_it_was(
     expect(page.locator("[data-count-of=trash]")).to_have_text("3")
     assert page.locator("[data-selection]").is_hidden()
     toast(page, "3 photos moved").get_by_role("button", name="Undo").click()
-    toast(page, "3 photos brought back").wait_for()
+    toast(page, "Undone for 3 photos").wait_for()
     expect(head(page, "2020-05")).to_contain_text("20 photos")
     assert names(page, "2020-05") == before
     assert page.evaluate("scrollY") == top
@@ -168,7 +168,7 @@ def test_what_goes_above_the_screen_moves_nothing_that_is_seen(window: Window, s
     expect(head(page, "2020-06")).to_contain_text("12 photos")
     assert abs(page.evaluate(place) - before) < 1
     toast(page, "8 photos moved").get_by_role("button", name="Undo").click()
-    toast(page, "8 photos brought back").wait_for()
+    toast(page, "Undone for 8 photos").wait_for()
     assert abs(page.evaluate(place) - before) < 1
 
 
@@ -183,7 +183,7 @@ def test_a_whole_month_goes_and_comes_back(window: Window, site: Site) -> None:
     assert page.locator("#m-2020-05 h2").is_hidden()
     expect(page.locator("option[value=m-2020-05]")).to_have_attribute("hidden", "")
     page.keyboard.press("u")
-    toast(page, "20 photos brought back").wait_for()
+    toast(page, "Undone for 20 photos").wait_for()
     expect(page.locator("#m-2020-05 h2")).to_be_visible()
     assert len(names(page, "2020-05")) == 20
     assert window.complaints == []
@@ -207,7 +207,7 @@ def test_raw_and_jpeg_ask_whether_one_or_both(window: Window, site: Site) -> Non
     cell(page, "119.nef").wait_for()  # a photo of its own now
     expect(head(page, "2020-06")).to_contain_text("19 photos")
     page.keyboard.press("u")
-    toast(page, "2 photos brought back").wait_for()
+    toast(page, "Undone for 2 photos").wait_for()
     expect(cell(page, "119.nef")).to_have_count(0)
     cell(page, "119.jpg").locator("a").focus()
     page.keyboard.press("Delete")
@@ -255,7 +255,7 @@ def test_from_the_viewer_the_next_photo_takes_its_place(window: Window, site: Si
     viewer.locator("[data-name='116.jpg']").wait_for()
     assert "117.jpg" in site.trashed()
     viewer.locator(".toast").get_by_role("button", name="Undo").click()
-    toast(page, "1 photo brought back").wait_for()
+    toast(page, "Undone for 1 photo").wait_for()
     page.keyboard.press("Delete")
     viewer.locator("[data-name='115.jpg']").wait_for()
     page.keyboard.press("Escape")
@@ -275,7 +275,7 @@ def test_on_the_page_of_one_photo_the_way_back_is_told_by_the_next(
     page.keyboard.press("Delete")
     page.locator("[data-viewer-page] [data-name='111.jpg']").wait_for()
     toast(page, "1 photo moved").get_by_role("button", name="Undo").click()
-    toast(page, "1 photo brought back").wait_for()
+    toast(page, "Undone for 1 photo").wait_for()
     assert "112.jpg" in site.paths()
     assert window.complaints == []
 

@@ -20,7 +20,7 @@ from web.common import get_library
 
 API_VERSION: Final = "1.0"
 _TAGS: Final = (
-    *("Photos", "Favorites", "Edits", "Trash", "Duplicates"),
+    *("Photos", "Favorites", "Dates", "Edits", "Trash", "Duplicates"),
     *("Operations", "Health", "This description"),
 )
 _REFERENCE: Final = "#/components/schemas/{model}"

@@ -1,6 +1,8 @@
 import { startCells } from "./cells.js";
+import { startDates } from "./dates.js";
 import { startMenu } from "./menu.js";
-import { startOperations } from "./operations.js";
+import { startMonths } from "./months.js";
+import { outcomeOf, startOperations } from "./operations.js";
 import { startPlace } from "./place.js";
 import { startRefresh } from "./refresh.js";
 import { startResume } from "./resume.js";
@@ -22,17 +24,20 @@ if (find("[data-menu]")) startMenu(find("[data-menu]"));
 const operations = find("[data-operations]") && startOperations(find("[data-operations]"));
 const toasts = find("[data-toasts]") && startToasts();
 const stars = toasts && startStars(toasts);
+const watch = operations?.watch ?? outcomeOf;
+const page = toasts && startRefresh({ toasts, watch });
+const dates = find("[data-dates]") && startDates(find("[data-dates]"), { toasts, watch, ...page });
 if (find(".months")) {
   const sections = startSections(find(".months"));
   const cells = startCells(find(".months"), sections);
-  const trash = startTrash({ toasts, operations, sections, stars, refresh: startRefresh(sections) });
-  startSelection(find("[data-selection]"), sections, { cells, stars, toasts, operations, trash });
-  startViewer(find("[data-viewer]"), sections, stars);
+  const trash = startTrash({ toasts, watch, sections, stars, refresh: startMonths(sections) });
+  startSelection(find("[data-selection]"), sections, { cells, stars, dates, trash, toasts, operations });
+  page.follow(startViewer(find("[data-viewer]"), sections, stars));
   startPlace(sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
 if (find("[data-resume]")) startResume(find("[data-resume]"));
 if (find("[data-viewer-page]")) {
   startViewerPage(find("[data-viewer-page]"), stars);
-  startTrash({ toasts });
+  startTrash({ toasts, watch });
 }

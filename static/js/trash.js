@@ -1,20 +1,14 @@
 // Photos into the trash, with a way back for as long as the words about it stand.
 
-import { getJson, post, postJson, sentenceOf } from "./api.js";
-import { listErrors, photos } from "./selection.js";
+import { post, postJson, sentenceOf } from "./api.js";
+import { listErrors, photos, undoOperation } from "./reports.js";
 import { nameOf } from "./star.js";
+import { leaveWords } from "./toasts.js";
 
-const ASK_EVERY_MS = 200;
-const ACTIVE = ["pending", "running"];
-const SAID_KEY = "lightkeep-trashed"; // told by the next page, where the page itself went
-
-// sections, operations: null on the page of one photo. refresh: brings the grid up to date.
-export function startTrash({ toasts, operations, sections, refresh, stars }) {
+// sections, stars, refresh: of the grid, which is brought up to date; without them the page of
+// one photo, which leads on to the next.
+export function startTrash({ toasts, watch, sections, stars, refresh }) {
   const question = document.querySelector("[data-ask-companions]");
-
-  const said = JSON.parse(sessionStorage.getItem(SAID_KEY) ?? "null");
-  sessionStorage.removeItem(SAID_KEY);
-  if (said) toasts.say(said.words, { undo: () => takeBack(said.operation, said.months) });
 
   document.addEventListener("submit", (event) => {
     const form = event.target.closest?.("form[data-trash]");
@@ -25,7 +19,8 @@ export function startTrash({ toasts, operations, sections, refresh, stars }) {
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Delete" || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const form = document.querySelector("dialog[data-viewer][open] form[data-trash], [data-viewer-page] form[data-trash]");
-    if (!form || question.open || event.target.closest?.("input, textarea, select")) return;
+    const asked = document.querySelector("dialog:modal:not([data-viewer])");
+    if (!form || asked || event.target.closest?.("input, textarea, select")) return;
     event.preventDefault();
     leave(form);
   });
@@ -54,10 +49,10 @@ export function startTrash({ toasts, operations, sections, refresh, stars }) {
       begun?.();
       const both = answer === "both";
       const { operation: id } = await post("/api/photos/trash", { photo_ids: ids, with_companions: both });
-      const operation = await finish(id);
+      const operation = await watch(id);
       const failed = operation.report?.errors ?? [];
       const count = operation.status === "completed" ? ids.length - failed.length : 0;
-      if (count && leaving) sessionStorage.setItem(SAID_KEY, JSON.stringify({ words: wordsOf(count, both), operation: id, months }));
+      if (count && leaving) leaveWords(wordsOf(count, both), id);
       else await bringUpToDate(months);
       tell(operation, { count, both, failed, ids, again, months, leaving });
       return count > 0;
@@ -82,16 +77,10 @@ export function startTrash({ toasts, operations, sections, refresh, stars }) {
   }
 
   async function takeBack(operation, months) {
-    try {
-      const { operation: undoing } = await post(`/api/operations/${operation}/undo`);
-      const { status, message, problems, report } = await finish(undoing);
-      if (status !== "completed") throw Object.assign(new Error(message || "It was stopped."), { status });
-      await bringUpToDate(months);
-      if (report.moved) toasts.say(`${photos(report.moved)} brought back from the trash`);
-      if (problems.length) toasts.say(problems[0].reason, { error: true });
-    } catch (error) {
-      toasts.say(`That could not be undone. ${sentenceOf(error)} What was moved lies in the trash.`, { error: true });
-    }
+    const words = await undoOperation(operation, { toasts, watch });
+    if (!words) return;
+    await bringUpToDate(months);
+    toasts.say(words);
   }
 
   // Whether RAW files go along: "both", "alone", or "" for neither.
@@ -114,15 +103,6 @@ export function startTrash({ toasts, operations, sections, refresh, stars }) {
       question.addEventListener("close", leaveIt);
       question.showModal();
     });
-  }
-
-  async function finish(id) {
-    if (operations) return operations.watch(id);
-    for (;;) {
-      const operation = await getJson(`/api/operations/${id}`);
-      if (!ACTIVE.includes(operation.status)) return operation;
-      await new Promise((done) => setTimeout(done, ASK_EVERY_MS));
-    }
   }
 
   function monthsOf(ids) {
