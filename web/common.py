@@ -74,7 +74,7 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(
         day=format_day,
         day_of_month=format_day_of_month,
-        moment=format_moment,
+        date_and_time=format_date_and_time,
         deed=name_deed,
         phase=name_phase,
     )
@@ -252,7 +252,7 @@ def format_day(text: str) -> str:
     return f"{day:%A}, {day:%B} {day.day}, {day.year}"
 
 
-def format_moment(text: str | None) -> str:
+def format_date_and_time(text: str | None) -> str:
     """`2022-07-16T18:03:22` as Jul 16, 2022, 18:03:22; none as no date."""
     if text is None:
         return "no date"
