@@ -244,16 +244,35 @@ def mark_missing(connection: sqlite3.Connection, photo_ids: Iterable[int], since
     )
 
 
-def list_pair_facts(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:
-    """Id, path, type and duration of every present photo: what tells which belong together."""
-    return connection.execute(
-        "SELECT id, current_path, file_type, duration_s FROM photos WHERE missing_since IS NULL"
-    )
+def list_pair_facts(
+    connection: sqlite3.Connection, folder: str | None = None
+) -> Iterator[sqlite3.Row]:
+    """Id, path, type and duration of every present photo: what tells which belong together.
+
+    folder: only of those below it.
+    """
+    facts = "SELECT id, current_path, file_type, duration_s FROM photos WHERE missing_since IS NULL"
+    if not folder:
+        return connection.execute(facts)
+    # '0' is the letter behind '/'.
+    within = " AND current_path > ? AND current_path < ?"
+    return connection.execute(facts + within, [f"{folder}/", f"{folder}0"])
 
 
-def replace_companions(connection: sqlite3.Connection, leaders: Mapping[int, int]) -> None:
-    """Remember the leader of every companion, both by id; only what differs is written."""
-    before = dict(connection.execute("SELECT photo_id, leader_id FROM companions"))
+def replace_companions(
+    connection: sqlite3.Connection, leaders: Mapping[int, int], among: Iterable[int] | None = None
+) -> None:
+    """Remember the leader of every companion, both by id; only what differs is written.
+
+    among: the photos that were looked at; others stay as they are.
+    """
+    rows = connection.execute("SELECT photo_id, leader_id FROM companions")
+    looked_at = None if among is None else set(among)
+    before = {
+        photo_id: leader_id
+        for photo_id, leader_id in rows
+        if looked_at is None or photo_id in looked_at
+    }
     connection.executemany(
         "DELETE FROM companions WHERE photo_id = ?",
         ((photo_id,) for photo_id in before.keys() - leaders.keys()),

@@ -21,11 +21,11 @@ from catalog import Photo
 from db import Database
 from errors import FileProblem, NotFoundError
 from file_edits import FileEdits
-from library_sync import pair_photos
 from many_photos import Tally, do_many
 from media_types import Kind, kind_of
 from move_rows import MoveKind
 from operation_runner import OperationContext
+from pair_rows import pair_folders
 from trash_moves import TrashMoves
 from trash_rows import TrashEntry
 
@@ -227,10 +227,11 @@ class Trash:
 
     def end(self, context: OperationContext) -> int:
         """Remove the folders that an operation has left empty, pair anew; how many folders."""
-        moved = self._list_moves(context, MoveKind.TRASH)
-        removed = self.moves.files.remove_empty_folders(path for _, path, _ in moved)
+        moved = [path for _, path, _ in self._list_moves(context, MoveKind.TRASH)]
+        removed = self.moves.files.remove_empty_folders(moved)
+        moved += [path for _, path, _ in self._list_moves(context, MoveKind.RESTORE)]
         with self.database.transaction() as connection:
-            pair_photos(connection)
+            pair_folders(connection, {path.rpartition("/")[0] for path in moved})
         return removed
 
     def _end(self, context: OperationContext, tally: Tally, kind: MoveKind) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 import catalog
 import trash_rows
 from library import Library, open_library
-from library_sync import pair_photos
+from pair_rows import pair_photos
 from settings import load_settings
 
 pytestmark = pytest.mark.browser
