@@ -189,6 +189,55 @@ def test_a_whole_month_goes_and_comes_back(window: Window, site: Site) -> None:
     assert window.complaints == []
 
 
+def test_all_photos_go_and_come_back(window: Window, site: Site) -> None:
+    page = window.page
+    page.goto(site.url)
+    for month in range(6, 0, -1):
+        page.locator(f"#m-2020-{month:02} [data-month-check]").click(force=True)
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Trash both").click()
+    toast(page, "122 photos and 1 RAW file moved").wait_for()
+    assert site.paths() == set()
+    assert page.locator(".cell").count() == 0
+    page.keyboard.press("u")
+    toast(page, "Undone for 123 photos").wait_for()
+    assert [head(page, f"2020-{month:02}").inner_text()[-9:] for month in range(1, 7)] == [
+        "22 photos",
+        *["20 photos"] * 5,
+    ]
+    assert page.locator(".cell").count() == 122
+    assert window.complaints == []
+
+
+def test_a_month_on_a_page_of_its_own_follows_too(window: Window, site: Site) -> None:
+    page = window.page
+    page.goto(f"{site.url}/months/2020-05")
+    select(page, "098.jpg", "097.jpg")
+    page.locator("[data-deed=trash]").click()
+    toast(page, "2 photos moved").wait_for()
+    expect(head(page, "2020-05")).to_contain_text("18 photos")
+    expect(page.locator(".cell")).to_have_count(18)
+    page.keyboard.press("u")
+    expect(page.locator(".cell")).to_have_count(20)
+    assert window.complaints == []
+
+
+def test_on_a_phone_the_count_and_the_deeds_do_not_overlap(window: Window, site: Site) -> None:
+    page = window.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(site.url)
+    page.locator(".cell-check").first.click(force=True)
+    count, deeds = (
+        page.locator(part).bounding_box() for part in (".selection-count", ".selection-deeds")
+    )
+    assert count is not None
+    assert deeds is not None
+    assert count["y"] + count["height"] <= deeds["y"]
+    button = page.locator("[data-deed=trash]").bounding_box()
+    assert button is not None
+    assert button["x"] + button["width"] <= 360
+
+
 def test_raw_and_jpeg_ask_whether_one_or_both(window: Window, site: Site) -> None:
     page = window.page
     page.goto(site.url)

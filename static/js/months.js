@@ -5,10 +5,11 @@ import { getJson, getNodes } from "./api.js";
 
 export function startMonths(sections) {
   const { months, blocks, query, addressOf } = sections;
+  const isGrid = blocks.length > 0; // later there may be none: all photos can go
 
   // keys: months of which something is known to have changed; those with other counts are found.
   async function refresh(keys = []) {
-    if (!blocks.length) return refreshPart();
+    if (!isGrid) return refreshPart();
     const address = new URL("/months", location.href);
     for (const [name, value] of query) address.searchParams.set(name, value);
     const listed = (await getJson(address)).months;

@@ -47,14 +47,14 @@ export function startTrash({ toasts, watch, sections, stars, refresh }) {
       const answer = plan.companions.length ? await ask(plan.companions, ids.length) : "alone";
       if (!answer) return false;
       begun?.();
-      const both = answer === "both";
-      const { operation: id } = await post("/api/photos/trash", { photo_ids: ids, with_companions: both });
+      const raws = answer === "both" ? plan.companions.length : 0;
+      const { operation: id } = await post("/api/photos/trash", { photo_ids: ids, with_companions: raws > 0 });
       const operation = await watch(id);
       const failed = operation.report?.errors ?? [];
       const count = operation.status === "completed" ? ids.length - failed.length : 0;
-      if (count && leaving) leaveWords(wordsOf(count, both), id);
+      if (count && leaving) leaveWords(wordsOf(count, raws), id);
       else await bringUpToDate(months);
-      tell(operation, { count, both, failed, ids, again, months, leaving });
+      tell(operation, { count, raws, failed, ids, again, months, leaving });
       return count > 0;
     } catch (error) {
       const choose = again && { undo: again(ids.map(String)), action: ids.length === 1 ? "Select it" : "Select them" };
@@ -63,13 +63,13 @@ export function startTrash({ toasts, watch, sections, stars, refresh }) {
     }
   }
 
-  function tell(operation, { count, both, failed, ids, again, months, leaving }) {
+  function tell(operation, { count, raws, failed, ids, again, months, leaving }) {
     const undo = () => takeBack(operation.operation_id, months);
     if (operation.status !== "completed") {
       const words = `Not all of ${photos(ids.length)} were moved. ${operation.message || "It was stopped."} What was moved lies in the trash.`;
       return void toasts.say(words, { error: true, undo });
     }
-    if (count && !leaving) toasts.say(wordsOf(count, both), { undo });
+    if (count && !leaving) toasts.say(wordsOf(count, raws), { undo });
     if (!failed.length) return;
     if (ids.length === 1) return void toasts.say(failed[0].error, { error: true });
     const choose = again && { undo: again(failed.map((one) => String(one.photo_id))), action: failed.length === 1 ? "Select it" : "Select them" };
@@ -122,4 +122,8 @@ export function startTrash({ toasts, watch, sections, stars, refresh }) {
   return { move };
 }
 
-const wordsOf = (count, both) => `${photos(count)}${both ? (count === 1 ? " and its RAW" : " with their RAW files") : ""} moved to the trash`;
+// raws: how many RAW files went along.
+function wordsOf(count, raws) {
+  const along = !raws ? "" : count === 1 ? " and its RAW" : ` and ${raws.toLocaleString("en")} RAW file${raws === 1 ? "" : "s"}`;
+  return `${photos(count)}${along} moved to the trash`;
+}
