@@ -26,6 +26,7 @@ from web import (
     auth,
     common,
     dates,
+    duplicates,
     edits,
     favorites,
     grid,
@@ -33,6 +34,7 @@ from web import (
     imports,
     operations,
     photos,
+    trash,
 )
 from web.api_contract import Answer, promise
 from web.api_models import DamagedAnswer, Error, HealthAnswer
@@ -56,7 +58,11 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.extensions[common.EXTENSION] = library or _open(settings)
     common.register(app)
     guards.register(app)
-    for room in (auth, grid, photos, operations, favorites, dates, edits, imports, api_document):
+    rooms = (
+        *(auth, grid, photos, operations, favorites, dates, edits, imports, trash, duplicates),
+        api_document,
+    )
+    for room in rooms:
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,

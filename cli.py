@@ -24,6 +24,7 @@ import cli_access
 import cli_dates
 import cli_edits
 import cli_import
+import cli_trash
 import migrate_db
 import operation_state
 from cli_common import (
@@ -47,10 +48,12 @@ from library import open_library
 from library_location import is_held
 from library_sync import IndexReport
 from operation_progress import progress_of_row
+from operation_runner import EDITS
 from operation_state import CheckpointHelper, OperationType
 from settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from terminal import (
     Terminal,
+    describe_edits,
     describe_import,
     describe_index,
     describe_operations,
@@ -328,6 +331,7 @@ def resume(
         OperationType.REBUILD_DATABASE: describe_rebuild,
         OperationType.VERIFY_LIBRARY: describe_verify,
         OperationType.IMPORT_PHOTOS: describe_import,
+        **dict.fromkeys(EDITS, describe_edits),
     }.get(OperationType(chosen.operation_type), describe_index)
     print_report(ctx, report, describe(report), as_json=as_json)
 
@@ -335,12 +339,16 @@ def resume(
 @main.command("list")
 @library_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a photo, a line each.")
+@click.option("--trash", is_flag=True, help="What lies in the trash instead.")
 @data_dir_option
 @click.pass_context
 def list_photos(
-    ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None
+    ctx: click.Context, library: Path, as_json: bool, trash: bool, own_data_dir: Path | None
 ) -> None:
     """List the photos of LIBRARY by path; works while another process serves it."""
+    if trash:
+        cli_trash.list_trash(make_settings(ctx, library, own_data_dir), as_json=as_json)
+        return
     database = open_for_reading(make_settings(ctx, library, own_data_dir))
     try:
         with database.reading() as connection:
@@ -359,6 +367,7 @@ cli_access.register(main)
 cli_edits.register(main)
 cli_dates.register(main)
 cli_import.register(main)
+cli_trash.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")

@@ -35,10 +35,11 @@ from file_indexer import FileIndexer, IndexedFile, find_file, remember_read
 from hash_cache import HashCache, Hashes
 from index_brake import Brake
 from index_plan import PhotoFile
-from library_sync import Indexer, IndexObserver, IndexReport, pair_photos
+from library_sync import Indexer, IndexObserver, IndexReport
 from media_types import is_media_name
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper, OperationType
+from pair_rows import pair_photos
 from row_seals import delete_unsealed
 from row_transfer import Differences
 

@@ -10,6 +10,7 @@ import operation_state
 import photo_listing
 from daily_backup import rotate_now
 from date_edit import DateEdits, DateMode
+from duplicates import Duplicates
 from edit_undo import EditUndo
 from errors import (
     InvalidRequestError,
@@ -27,6 +28,8 @@ from operation_state import Operation, OperationStatus, OperationType
 from photo_listing import PhotoFilter
 from plan_runner import PlanRunner
 from settings import Settings
+from trash import Trash
+from trash_purge import TrashPurge
 from verification import Verifier
 
 _PREPARED_PHOTOS: Final = 500
@@ -46,11 +49,18 @@ class LibraryOperations(LibraryParts):
         self.plans = PlanRunner(
             lambda sources, upload, tell: self.make_import().plan(sources, upload, tell=tell)
         )
-        self._edits = self.make_edits()
-        self.favorites = Favorites(self.database, self._edits)
-        self.dates = DateEdits(self.database, self._edits, settings.time_zone)
-        self.edit_undo = EditUndo(self.database, self._edits, settings.time_zone)
-        self.conflicts = self._edits.finish_interrupted()
+        edits = self._edits = self.make_edits()
+        self.favorites = Favorites(self.database, edits)
+        self.dates = DateEdits(self.database, edits, settings.time_zone)
+        self.edit_undo = EditUndo(self.database, edits, settings.time_zone)
+        self.conflicts = edits.finish_interrupted()
+        moves = self.make_trash_moves()
+        self.trash = Trash(self.database, edits, moves)
+        self.trash.finish_interrupted()
+        self.purge = TrashPurge(self.database, edits, moves)
+        self.duplicates = Duplicates(
+            self.database, self.pool, self.favorites, self.dates, self.edit_undo, self.trash
+        )
 
     def start_update_index(self, *, accept_missing: bool = False) -> str:
         """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
@@ -172,31 +182,50 @@ class LibraryOperations(LibraryParts):
                 self._supersede(OperationType.VERIFY_LIBRARY)
             return report.as_dict()
 
-        def rate(context: OperationContext) -> dict[str, Any]:
-            return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
-
-        def undo(context: OperationContext) -> dict[str, Any]:
-            return self.edit_undo.undo_many(context, parameters["operation_id"])
-
-        def update_date(context: OperationContext) -> dict[str, Any]:
-            return self.dates.update_many(
-                context,
-                parameters["photo_ids"],
-                DateMode(parameters["mode"]),
-                parameters["value"],
-                parameters.get("step"),
-            )
-
-        return {
-            OperationType.UPDATE_DATE: update_date,
+        deeds: dict[OperationType, Deed] = {
             OperationType.UPDATE_INDEX: update_index,
             OperationType.REBUILD_DATABASE: rebuild,
             OperationType.VERIFY_LIBRARY: verify,
             OperationType.IMPORT_PHOTOS: self._make_import_deed(parameters),
-            OperationType.RATE_PHOTOS: rate,
+        }
+        return (deeds | self._list_edits(parameters))[operation_type]
+
+    def _list_edits(self, parameters: Mapping[str, Any]) -> dict[OperationType, Deed]:
+        """The deeds that edit or move photos one by one."""
+        chosen = parameters.get
+        return {
+            OperationType.RATE_PHOTOS: lambda context: self.favorites.rate_many(
+                context, chosen("photo_ids", []), chosen("rating", 0)
+            ),
             OperationType.KEEP_RATINGS: self.favorites.keep_many,
-            OperationType.UNDO_EDITS: undo,
-        }[operation_type]
+            OperationType.UPDATE_DATE: lambda context: self.dates.update_many(
+                context,
+                chosen("photo_ids", []),
+                DateMode(chosen("mode", DateMode.SAME)),
+                chosen("value", ""),
+                chosen("step"),
+            ),
+            OperationType.UNDO_EDITS: lambda context: self.duplicates.undo_merge(
+                context, chosen("operation_id", "")
+            ),
+            OperationType.TRASH_PHOTOS: lambda context: self.trash.trash_many(
+                context,
+                chosen("photo_ids", []),
+                with_companions=bool(chosen("with_companions", False)),
+            ),
+            OperationType.RESTORE_PHOTOS: lambda context: self.trash.restore_many(
+                context, chosen("photo_ids", ()), chosen("entry_ids", ())
+            ),
+            OperationType.PURGE_TRASH: lambda context: self.purge.purge_many(
+                context, chosen("entry_ids", ()), chosen("until")
+            ),
+            OperationType.MERGE_DUPLICATES: lambda context: self.duplicates.merge_many(
+                context,
+                chosen("groups", ()),
+                suggested=bool(chosen("suggested", False)),
+                same_bytes=bool(chosen("same_bytes", False)),
+            ),
+        }
 
     def _make_import_deed(self, parameters: Mapping[str, Any]) -> Deed:
         def import_photos(context: OperationContext) -> dict[str, Any]:

@@ -8,7 +8,6 @@ the end lets each row follow its picture.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import beside_rows
 import catalog
+import move_rows
 import write_journal
 from beside_store import NOTHING_BESIDE, BesideStore
 from catalog import KnownFile, PhotoRecord
@@ -39,7 +39,7 @@ from index_brake import Brake
 from index_plan import Comparison, PhotoFile, assign_rows, compare_files
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper
-from photo_pairs import PairFile, find_companions
+from pair_rows import pair_photos
 
 
 class IndexObserver(Protocol):
@@ -268,6 +268,7 @@ class _IndexRun:
         with self._database.transaction() as connection:
             # What was edited since the walk was read again by the edit, and later than here.
             edited = write_journal.list_edited_photos(connection, self._started_at)
+            edited |= move_rows.list_moved_photos(connection, self._started_at)
             read_here = {**moved, **plan.updated}
             catalog.mark_missing(connection, set(plan.missing) - edited, self._started_at)
             catalog.update_photos(
@@ -419,15 +420,6 @@ def _says_the_same(record: PhotoRecord, row: KnownFile) -> bool:
         record.sidecar_mtime_ns,
         record.sidecar_size,
     ) == (row.sidecar_path, row.sidecar_mtime_ns, row.sidecar_size)
-
-
-def pair_photos(connection: sqlite3.Connection) -> None:
-    """Note anew which rows are companions of others, from the rows as they are now."""
-    found = find_companions(
-        PairFile(photo_id, path, file_type, duration_s)
-        for photo_id, path, file_type, duration_s in catalog.list_pair_facts(connection)
-    )
-    catalog.replace_companions(connection, found)
 
 
 def _join_sidecars(scan: FolderScan) -> Iterator[PhotoFile]:

@@ -53,6 +53,10 @@ EDITS: Final = frozenset(
         OperationType.RATE_PHOTOS,
         OperationType.KEEP_RATINGS,
         OperationType.UNDO_EDITS,
+        OperationType.TRASH_PHOTOS,
+        OperationType.RESTORE_PHOTOS,
+        OperationType.PURGE_TRASH,
+        OperationType.MERGE_DUPLICATES,
         OperationType.UPDATE_DATE,
     }
 )

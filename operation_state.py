@@ -42,6 +42,8 @@ class OperationType(StrEnum):
     UPDATE_DATE = "update_date"
     TRASH_PHOTOS = "trash_photos"
     RESTORE_PHOTOS = "restore_photos"
+    PURGE_TRASH = "purge_trash"
+    MERGE_DUPLICATES = "merge_duplicates"
     RATE_PHOTOS = "rate_photos"
     KEEP_RATINGS = "keep_ratings"
     UNDO_EDITS = "undo_edits"

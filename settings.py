@@ -22,7 +22,13 @@ from errors import InvalidRequestError
 LIBRARY_DIR: Final = ".library"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5001
-_MOST: Final = {"workers": 64, "worker_memory_mb": 1 << 20, "file_timeout_s": 86_400}
+_MOST: Final = {
+    "workers": 64,
+    "worker_memory_mb": 1 << 20,
+    "file_timeout_s": 86_400,
+    "trash_days": 36_500,
+}
+_MAY_BE_ZERO: Final = frozenset({"trash_days"})
 LOOPBACK_NAME: Final = "localhost"
 
 
@@ -39,6 +45,7 @@ class Settings:
     time_zone: where films were taken that say their date in UTC alone, `Europe/Berlin`; the
         machine's own unless told otherwise. Another one dates them anew with the next index.
     import_roots: folders that the page may import from, absolute; a terminal may from any.
+    trash_days: after how many days what lies in the trash is deleted for good; 0 for never.
     """
 
     library: Path
@@ -51,6 +58,7 @@ class Settings:
     file_timeout_s: float = 60.0
     time_zone: ZoneInfo = field(default_factory=lambda: find_machine_zone())
     import_roots: tuple[Path, ...] = ()
+    trash_days: int = 0
 
     @property
     def database_path(self) -> Path:
@@ -98,18 +106,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         "file_timeout_s": (int, float),
         "time_zone": str,
         "import_roots": list,
+        "trash_days": int,
     }
     assert kinds.keys() <= {known.name for known in fields(Settings)}
     for key, value in values.items():
-        if key not in kinds:
-            raise InvalidRequestError(
-                f"{path}: there is no setting {key!r}; there are {', '.join(kinds)}."
-            )
-        if not isinstance(value, kinds[key]) or isinstance(value, bool):
-            raise InvalidRequestError(f"{path}: {key} has a value of the wrong kind: {value!r}.")
-        # Not a number is neither below nor above anything.
-        if isinstance(value, int | float) and not 0 < value <= _MOST[key]:
-            raise InvalidRequestError(f"{path}: {key} must be above 0 and at most {_MOST[key]}.")
+        _check_value(path, key, value, kinds)
     if "allowed_hosts" in values:
         values["allowed_hosts"] = _read_hosts(values["allowed_hosts"], path)
     if "import_roots" in values:
@@ -130,6 +131,22 @@ def _read_roots(folders: list[object], path: Path) -> tuple[Path, ...]:
         if not isinstance(folder, str) or not os.path.isabs(folder) or "\0" in folder:
             raise InvalidRequestError(f"{path}: import_roots must be a list of absolute folders.")
     return tuple(Path(os.path.normpath(str(folder))) for folder in folders)
+
+
+def _check_value(
+    path: Path, key: str, value: object, kinds: Mapping[str, type | tuple[type, ...]]
+) -> None:
+    if key not in kinds:
+        raise InvalidRequestError(
+            f"{path}: there is no setting {key!r}; there are {', '.join(kinds)}."
+        )
+    if not isinstance(value, kinds[key]) or isinstance(value, bool):
+        raise InvalidRequestError(f"{path}: {key} has a value of the wrong kind: {value!r}.")
+    if not isinstance(value, int | float) or (value == 0 and key in _MAY_BE_ZERO):
+        return
+    # Not a number is neither below nor above anything.
+    if not 0 < value <= _MOST[key]:
+        raise InvalidRequestError(f"{path}: {key} must be above 0 and at most {_MOST[key]}.")
 
 
 def _find_zone(name: str, path: Path) -> ZoneInfo:

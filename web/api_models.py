@@ -61,6 +61,8 @@ Cursor = Annotated[
     BeforeValidator(_check_cursor),
     WithJsonSchema({"type": "string", "format": "cursor"}),
 ]
+GivenId = Annotated[int, Field(ge=1, le=LARGEST_ID), _read_digits(_ID_DIGITS)]
+"""An id in an address."""
 PhotoId = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(_read_whole)]
 Rating = Annotated[int, Field(ge=0, le=5), BeforeValidator(_read_whole)]
 
@@ -93,9 +95,7 @@ class FavoritesQuery(Query):
 class EditsQuery(Query):
     """Which edits."""
 
-    photo_id: Annotated[int, Field(ge=1, le=LARGEST_ID), _read_digits(_ID_DIGITS)] | None = Field(
-        None, description="Edits of this photo alone."
-    )
+    photo_id: GivenId | None = Field(None, description="Edits of this photo alone.")
     limit: Listed = Field(50, description="How many, the newest first.")
 
 

@@ -271,6 +271,10 @@ _DEEDS: Final = {
     OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
     OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
     "import_photos": ("Import of photos", "Importing photos"),
+    OperationType.TRASH_PHOTOS: ("Move to the trash", "Moving photos to the trash"),
+    OperationType.RESTORE_PHOTOS: ("Restore from the trash", "Restoring photos"),
+    OperationType.PURGE_TRASH: ("Emptying of the trash", "Deleting from the trash"),
+    OperationType.MERGE_DUPLICATES: ("Merge of duplicates", "Merging duplicates"),
     "rate_photos": ("Change of ratings", "Writing ratings"),
     "keep_ratings": ("Writing of ratings into the files", "Writing ratings into the files"),
     "undo_edits": ("Undo of changes", "Taking changes back"),
@@ -287,6 +291,10 @@ _PHASES: Final = {
     "look": "looking through what is to be imported",
     "compare": "looking which photos are new",
     "copy": "copying",
+    "trash": "moving to the trash",
+    "restore": "bringing back",
+    "purge": "deleting",
+    "merge": "comparing and merging",
     "edit": "writing into photos",
 }
 

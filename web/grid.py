@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 import photo_listing
@@ -135,6 +135,28 @@ def show_month(key: str) -> ResponseReturnValue:
         photo_filter=photo_filter,
         operation=find_told_operation(),
         last_index=library.find_last_index(),
+    )
+
+
+@blueprint.get("/months")
+def list_months() -> ResponseReturnValue:
+    """The months of this view in page order with their counts, for the page's script."""
+    with get_library().database.reading() as connection:
+        months = photo_listing.list_months(connection, read_filter())
+    return jsonify(months=[{"key": month.key, "count": month.count} for month in months])
+
+
+@blueprint.get("/sections/<key>")
+def show_section(key: str) -> ResponseReturnValue:
+    """A month as the grid has it, its blocks empty, for the page's script; "" without photos."""
+    photo_filter = read_filter()
+    with get_library().database.reading() as connection:
+        months = photo_listing.list_months(connection, photo_filter)
+    month = next((month for month in months if month.key == key), None)
+    if month is None:
+        return ""
+    return render_template(
+        "_partials/section.html", section=_make_section(month, {}), photo_filter=photo_filter
     )
 
 

@@ -292,7 +292,7 @@ def format_duration(seconds: float) -> str:
     raise AssertionError("a duration is at least a second")
 
 
-_COUNTS: Final = ("added", "changed", "moved", "missing")
+_COUNTS: Final = ("added", "changed", "moved", "missing", "deleted")
 _FOUND_BY_VERIFY: Final = {
     "changed_by_us": "changed by Lightkeep",
     "changed": "edited elsewhere",
