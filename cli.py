@@ -23,6 +23,7 @@ import catalog
 import cli_access
 import cli_edits
 import migrate_db
+import operation_runner
 import operation_state
 from cli_common import (
     data_dir_option,
@@ -106,6 +107,9 @@ def _describe_trouble(error: OSError | sqlite3.Error) -> str:
 def main(ctx: click.Context, data_dir: Path | None) -> None:
     """Lightkeep: a photo library that keeps what you say of a photo in the photo's own file."""
     logging.basicConfig(level=logging.WARNING, format="lightkeep: %(message)s")
+    # The figures of each operation: for a journal or a cron mail, not for who looks at the bar.
+    if ctx.invoked_subcommand == "serve" or not sys.stderr.isatty():
+        logging.getLogger(operation_runner.__name__).setLevel(logging.INFO)
     ctx.obj = data_dir
 
 

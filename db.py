@@ -19,6 +19,7 @@ from typing import Final
 from urllib.parse import quote
 
 import db_schema
+import work_meter
 from errors import (
     DatabaseDamagedError,
     DatabaseRefusedError,
@@ -107,6 +108,7 @@ class Database:
         joins it: it commits, or rolls back, with the outer one.
         """
         with self._lock:
+            began = time.perf_counter()
             if self._depth == 0:
                 self._writer.execute("BEGIN IMMEDIATE")
             self._depth += 1
@@ -121,6 +123,7 @@ class Database:
             self._depth -= 1
             if self._depth == 0:
                 self._commit()
+                work_meter.note("database", time.perf_counter() - began, calls=1)
 
     def _commit(self) -> None:
         """COMMIT, or roll back where it cannot be done (a full disk leaves it open)."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import operation_state
 import photo_listing
+import work_meter
 from daily_backup import rotate_now
 from date_edit import DateEdits, DateMode
 from edit_undo import EditUndo
@@ -62,6 +63,25 @@ class LibraryOperations(LibraryParts):
         chosen = dict(parameters or {})
         check_parameters(operation_type, chosen)
         return self.runner.start(operation_type, self._make_deed(operation_type, chosen), chosen)
+
+    def _count_pictures(self, deed: Deed) -> Deed:
+        """The same deed; small pictures that are drawn meanwhile, for whomever, are its figure."""
+
+        def counting(context: OperationContext) -> dict[str, Any]:
+            before = self.thumbnails.figures
+            try:
+                return deed(context)
+            finally:
+                now = self.thumbnails.figures
+                if now.drawn > before.drawn:
+                    work_meter.note(
+                        "decode",
+                        now.drawn_s - before.drawn_s,
+                        files=now.drawn - before.drawn,
+                        bytes=now.drawn_bytes - before.drawn_bytes,
+                    )
+
+        return counting
 
     def resume_operation(self, operation_id: str) -> str:
         """Go on with an interrupted operation, under its id.
@@ -160,7 +180,7 @@ class LibraryOperations(LibraryParts):
                 parameters.get("step"),
             )
 
-        return {
+        deeds: dict[OperationType, Deed] = {
             OperationType.UPDATE_DATE: update_date,
             OperationType.UPDATE_INDEX: update_index,
             OperationType.REBUILD_DATABASE: rebuild,
@@ -168,7 +188,8 @@ class LibraryOperations(LibraryParts):
             OperationType.RATE_PHOTOS: rate,
             OperationType.KEEP_RATINGS: self.favorites.keep_many,
             OperationType.UNDO_EDITS: undo,
-        }[operation_type]
+        }
+        return self._count_pictures(deeds[operation_type])
 
     def _supersede(self, *operation_types: OperationType) -> None:
         """What was interrupted before is done by what was completed now."""

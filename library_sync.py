@@ -127,6 +127,7 @@ class Indexer:
         started, started_at = time.monotonic(), _now()
         self.cache.reset_statistics()
         observer.report_progress(phase="walk")
+        observer.checkpoint.begin_phase("walk")
         brake = Brake(accept_missing)
         brake.check_markers(self.markers)
 
@@ -135,6 +136,8 @@ class Indexer:
             observer.check()
 
         scan = scan_folder(self.root, skip=self.skip, tell=tell)
+        observer.checkpoint.advance(len(scan.files))
+        observer.checkpoint.begin_phase("compare")
         brake.check_markers(self.markers)  # the share may have gone while we walked
         observer.check()
         run = _IndexRun(self, observer, scan, brake, started_at, dry_run=dry_run)
@@ -206,6 +209,7 @@ class _IndexRun:
         # Files that are not read yet may be the lost ones at another place.
         certainly_gone = len(comparison.lost) - len(comparison.to_read)
         self._brake.check_vanished(certainly_gone, present)
+        self._observer.checkpoint.advance(len(self._scan.files))
         self.tally.unchanged += len(comparison.unchanged)
         for row in comparison.unchanged:
             self._cache.count_row_hit(row.file_size)
@@ -237,6 +241,7 @@ class _IndexRun:
                 catalog.insert_photos(connection, records, self._started_at)
                 remember_read(connection, self._cache, batch)
                 self._observer.checkpoint.save(connection)
+        self._observer.checkpoint.begin_phase("write")
         if not self._dry_run:
             with self._database.transaction() as connection:
                 catalog.replace_folders(connection, self._scan.folders)
@@ -260,6 +265,7 @@ class _IndexRun:
                     self._observer.checkpoint.save(connection)
         self._brake.check_markers(self._markers)
         self._observer.report_progress(phase="write", done=len(read), total=len(read))
+        self._observer.checkpoint.begin_phase("write")
         plan = self._assign(read, moved, known)
         self._brake.check_vanished(len(plan.missing), present)
         self._count(plan, moved, known)

@@ -128,6 +128,15 @@ def test_bad_input_gets_a_sentence_and_2(
     assert "Traceback" not in result.stderr
 
 
+def test_the_log_has_the_figures_of_an_operation_in_one_line(photos: Path) -> None:
+    result = _run("index", photos, "--json")
+    lines = [line for line in result.stderr.splitlines() if "update_index completed" in line]
+    assert len(lines) == 1
+    for words in ("lightkeep: ", "walk: ", "read: ", "hash: ", "tags: ", "database: ", "cache: "):
+        assert words in lines[0]
+    assert json.loads(result.stdout)["found"] == 2
+
+
 def test_a_library_in_use_ends_with_75(photos: Path) -> None:
     library = open_library(load_settings(photos))
     result = _run("index", photos)
