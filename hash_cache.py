@@ -225,6 +225,11 @@ class HashCache:
         with self._lock:
             self._count(row_hits=1, bytes_not_read=file_size)
 
+    def count_row_hits(self, files: int) -> None:
+        """Count files of folders that were not even looked into; their sizes are not asked for."""
+        with self._lock:
+            self._count(row_hits=files)
+
     def cleanup(
         self,
         known: Collection[str] | Callable[[str], bool],

@@ -48,9 +48,13 @@ class LibraryOperations(LibraryParts):
         self.edit_undo = EditUndo(self.database, self._edits, settings.time_zone)
         self.conflicts = self._edits.finish_interrupted()
 
-    def start_update_index(self, *, accept_missing: bool = False) -> str:
-        """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
-        return self.start_operation(OperationType.UPDATE_INDEX, {"accept_missing": accept_missing})
+    def start_update_index(self, *, accept_missing: bool = False, quick: bool = False) -> str:
+        """Start Update Index; the id of its operation. Raises `BusyError` where one runs.
+
+        quick: as `Indexer.update` has it.
+        """
+        parameters = {"accept_missing": accept_missing} | ({"quick": True} if quick else {})
+        return self.start_operation(OperationType.UPDATE_INDEX, parameters)
 
     def start_operation(
         self, operation_type: OperationType, parameters: Mapping[str, Any] | None = None
@@ -139,11 +143,8 @@ class LibraryOperations(LibraryParts):
         accept_missing = bool(parameters.get("accept_missing", False))
 
         def update_index(context: OperationContext) -> dict[str, Any]:
-            self._edits.finish_interrupted()
-            report = self.make_indexer().update(context, accept_missing=accept_missing)
-            self._supersede(OperationType.UPDATE_INDEX)
-            self._prepare_newest()
-            return report.as_dict()
+            quick = bool(parameters.get("quick", False))
+            return self._update_index(context, accept_missing=accept_missing, quick=quick)
 
         def rebuild(context: OperationContext) -> dict[str, Any]:
             self._edits.finish_interrupted()
@@ -190,6 +191,17 @@ class LibraryOperations(LibraryParts):
             OperationType.UNDO_EDITS: undo,
         }
         return self._count_pictures(deeds[operation_type])
+
+    def _update_index(
+        self, context: OperationContext, *, accept_missing: bool, quick: bool
+    ) -> dict[str, Any]:
+        self._edits.finish_interrupted()
+        report = self.make_indexer().update(context, accept_missing=accept_missing, quick=quick)
+        if not quick:
+            self._supersede(OperationType.UPDATE_INDEX)
+        if not quick or report.added or report.changed:
+            self._prepare_newest()
+        return report.as_dict()
 
     def _supersede(self, *operation_types: OperationType) -> None:
         """What was interrupted before is done by what was completed now."""

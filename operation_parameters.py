@@ -14,7 +14,7 @@ MOST_PHOTOS: Final = 10_000
 """That one operation may be asked to rate."""
 
 PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]] = {
-    OperationType.UPDATE_INDEX: {"accept_missing": bool},
+    OperationType.UPDATE_INDEX: {"accept_missing": bool, "quick": bool},
     OperationType.REBUILD_DATABASE: {"accept_missing": bool},
     OperationType.VERIFY_LIBRARY: {"budget_s": (int, float)},
     OperationType.RATE_PHOTOS: {"photo_ids": list, "rating": int},

@@ -25,6 +25,7 @@ from web.api_models import (
     OperationBody,
     OperationsAnswer,
     OperationStarted,
+    RebuildBody,
     VerifyBody,
 )
 from web.common import get_library, name_phase
@@ -53,7 +54,7 @@ def _start(operation_type: object, parameters: dict[str, Any]) -> str:
 
 @blueprint.post("/api/operations")
 @promise(_TAG, _BEGUN | refuse(409, 507), body=OperationBody, writes=True)
-def start_operation(body: IndexBody | VerifyBody) -> ResponseReturnValue:
+def start_operation(body: IndexBody | RebuildBody | VerifyBody) -> ResponseReturnValue:
     """Start long work: one thing at a time."""
     parameters = body.model_dump(exclude={"type"}, exclude_unset=True)
     return jsonify(operation_id=_start(body.type, parameters)), 202
