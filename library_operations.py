@@ -223,11 +223,7 @@ class LibraryOperations(LibraryParts):
     def find_last_index(self) -> str | None:
         """When an index was last completed, ISO 8601 in UTC."""
         with self.database.reading() as connection:
-            for operation in operation_state.list_operations(connection, _LISTED_OPERATIONS):
-                completed = operation.status == OperationStatus.COMPLETED
-                if completed and operation.operation_type == OperationType.UPDATE_INDEX:
-                    return operation.updated_at
-        return None
+            return operation_state.find_last_completed(connection, OperationType.UPDATE_INDEX)
 
     def _prepare_newest(self) -> None:
         """Draw what the page shows first before somebody opens it."""

@@ -25,6 +25,7 @@ from file_indexer import FileIndexer
 from file_opening import OpenedFile, open_inside
 from hash_cache import HashCache
 from library_sync import Indexer
+from listing_cache import ListingCache
 from media_workers import Priority, WorkerPool
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
@@ -44,6 +45,7 @@ class LibraryParts:
         self.markers = tuple(markers)
         self.accounts = Accounts(settings.data_dir)
         self.database = open_database(settings.database_path)
+        self.listing = ListingCache(self.database)
         self.pool = make_pool(settings)
         self._exiftool = make_exiftool()
         self.thumbnails = ThumbnailStore(

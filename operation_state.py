@@ -160,6 +160,18 @@ def list_operations(connection: sqlite3.Connection, limit: int = 50) -> list[Ope
     return [_from_row(row) for row in rows]
 
 
+def find_last_completed(
+    connection: sqlite3.Connection, operation_type: OperationType
+) -> str | None:
+    """When an operation of this type was last completed, ISO 8601 in UTC."""
+    row = connection.execute(
+        "SELECT max(updated_at) FROM operation_state WHERE operation_type = ? AND status = ?",
+        (operation_type.value, OperationStatus.COMPLETED.value),
+    ).fetchone()
+    moment: str | None = row[0]
+    return moment
+
+
 def list_interrupted(
     connection: sqlite3.Connection, *, live_ids: Collection[str] = ()
 ) -> list[Operation]:
