@@ -21,7 +21,18 @@ from closed_library import choose_library, recover_library
 from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
 from library import Library, open_library
 from settings import DEFAULT_PORT, Settings, is_loopback, load_settings
-from web import api_document, auth, common, edits, favorites, grid, guards, operations, photos
+from web import (
+    api_document,
+    auth,
+    common,
+    edits,
+    favorites,
+    grid,
+    guards,
+    metrics,
+    operations,
+    photos,
+)
 from web.api_contract import Answer, promise
 from web.api_models import DamagedAnswer, Error, HealthAnswer
 from web.recovery import Damaged, create_recovery_app
@@ -41,7 +52,8 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_REQUEST_BYTES
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.extensions[common.EXTENSION] = library or _open(settings)
+    opened = app.extensions[common.EXTENSION] = library or _open(settings)
+    metrics.register(app, opened.measure)
     common.register(app)
     guards.register(app)
     for room in (auth, grid, photos, operations, favorites, edits, api_document):

@@ -24,6 +24,7 @@ from file_edits import FileEdits
 from file_indexer import FileIndexer
 from file_opening import OpenedFile, open_inside
 from hash_cache import HashCache
+from library_figures import LibraryFigures, measure
 from library_sync import Indexer
 from listing_cache import ListingCache
 from media_workers import Priority, WorkerPool
@@ -141,6 +142,12 @@ class LibraryParts:
                 f"{photo.current_path} is not there now. Its row is kept; an index "
                 "finds the file again when it comes back or has moved."
             ) from error
+
+    def measure(self) -> LibraryFigures:
+        """What can be measured of the library now; nothing is written."""
+        return measure(
+            self.database, self.listing, self.cache, self.pool, self.thumbnails, self._exiftool
+        )
 
     def close_parts(self) -> None:
         """End the workers, close the database."""

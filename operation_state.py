@@ -160,6 +160,24 @@ def list_operations(connection: sqlite3.Connection, limit: int = 50) -> list[Ope
     return [_from_row(row) for row in rows]
 
 
+def count_operations(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """How many operations there are, by type and status, as their rows say."""
+    rows = connection.execute(
+        "SELECT operation_type, status, count(*) FROM operation_state GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return {(operation_type, status): count for operation_type, status, count in rows}
+
+
+def list_last_of_each_type(connection: sqlite3.Connection) -> list[Operation]:
+    """The operation of each type that was started last, by type."""
+    rows = connection.execute(
+        "SELECT operation_state.* FROM operation_state JOIN (SELECT max(rowid) AS newest FROM"
+        " operation_state GROUP BY operation_type) ON operation_state.rowid = newest"
+        " ORDER BY operation_type"
+    )
+    return [_from_row(row) for row in rows]
+
+
 def find_last_completed(
     connection: sqlite3.Connection, operation_type: OperationType
 ) -> str | None:

@@ -127,7 +127,7 @@ def _keep_static_files(response: Response) -> Response:
 
 def answer_error(status: int, code: str, message: str) -> ResponseReturnValue:
     """An error as JSON for programs, as a page for people."""
-    if request.path.startswith("/api/") or request.path == "/healthz":
+    if request.path.startswith("/api/") or request.path in ("/healthz", "/metrics"):
         return jsonify(error={"code": code, "message": message}), status
     return render_template("error.html", status=status, message=message), status
 
