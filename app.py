@@ -31,6 +31,7 @@ from web import (
     guards,
     metrics,
     operations,
+    performance,
     photos,
 )
 from web.api_contract import Answer, promise
@@ -56,7 +57,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     metrics.register(app, opened.measure)
     common.register(app)
     guards.register(app)
-    for room in (auth, grid, photos, operations, favorites, edits, api_document):
+    for room in (auth, grid, photos, operations, favorites, edits, performance, api_document):
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,

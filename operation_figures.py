@@ -16,7 +16,7 @@ from work_meter import KINDS, WorkMeter
 
 SAMPLES: Final = "samples"
 MOST_SAMPLES: Final = 160
-_FIRST_EVERY_S: Final = 0.25
+_FIRST_EVERY_S: Final = 0.1
 _PHASE_FIELDS: Final = ("files", "bytes", "cache_hits", "seconds")
 
 Sample = tuple[float, str, int]

@@ -267,6 +267,7 @@ _DEEDS: Final = {
 }
 _PHASES: Final = {
     "walk": "looking through the folders",
+    "compare": "comparing with the rows",
     "read": "reading files",
     "write": "writing the rows",
     "build": "reading files into a new database",
@@ -274,6 +275,11 @@ _PHASES: Final = {
     "swap": "putting it in place",
     "verify": "reading files again",
     "edit": "writing into photos",
+    "hash": "reading and hashing bytes",
+    "tags": "reading tags",
+    "exiftool": "ExifTool",
+    "decode": "drawing small pictures",
+    "database": "transactions",
 }
 
 

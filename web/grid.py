@@ -12,7 +12,6 @@ from typing import Final
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
 
 import photo_listing
 from catalog import UNDATED, Photo
@@ -168,15 +167,13 @@ def show_cells() -> ResponseReturnValue:
 
 @blueprint.app_template_global()
 @functools.lru_cache(maxsize=MOST_SECTIONS)
-def draw_empty_section(month: Month, photo_filter: PhotoFilter, _script_root: str) -> Markup:
+def draw_empty_section(month: Month, photo_filter: PhotoFilter, _script_root: str) -> str:
     """A month of the page that the browser fills: the same HTML for the same words.
 
     Of 100,000 photos nearly all months are such, and drawing them anew is most of the page's time.
     """
     section = _make_section(month, {})
-    return Markup(  # noqa: S704 - a template's output
-        render_template("_partials/section.html", section=section, photo_filter=photo_filter)
-    )
+    return render_template("_partials/section.html", section=section, photo_filter=photo_filter)
 
 
 @functools.lru_cache(maxsize=MOST_SECTIONS)
