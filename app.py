@@ -25,6 +25,7 @@ from web import (
     api_document,
     auth,
     common,
+    dates,
     edits,
     favorites,
     grid,
@@ -57,7 +58,17 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     metrics.register(app, opened.measure)
     common.register(app)
     guards.register(app)
-    for room in (auth, grid, photos, operations, favorites, edits, performance, api_document):
+    for room in (
+        auth,
+        grid,
+        photos,
+        operations,
+        favorites,
+        dates,
+        edits,
+        performance,
+        api_document,
+    ):
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,

@@ -20,6 +20,7 @@ import click
 
 import catalog
 import cli_access
+import cli_dates
 import cli_edits
 import migrate_db
 import operation_runner
@@ -363,6 +364,7 @@ def list_photos(
 
 cli_access.register(main)
 cli_edits.register(main)
+cli_dates.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -36,6 +37,29 @@ _NOTHING: Final[_Report] = {
     "seconds": 0.0,
     "cache": {},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPhotos:
+    """ratings: path -> id and rating. unknown: paths where the library has no photo."""
+
+    ratings: Mapping[str, tuple[int, int | None]]
+    unknown: tuple[str, ...]
+
+    def complete(self, report: _Report) -> _Report:
+        """The report of what was done to them, with the paths that are unknown as problems."""
+        reason = "There is no such photo in the library."
+        unknown = [{"path": path, "reason": reason} for path in self.unknown]
+        errors = report.get("error_count", 0)
+        return {
+            **report,
+            "found": len(self.ratings) + len(unknown),
+            "unchanged": len(self.ratings) - report.get("changed", 0) - errors,
+            "error_count": errors + len(unknown),
+            "problems": report.get("problems", []) + unknown,
+            "problem_count": report.get("problem_count", 0) + len(unknown),
+        }
+
 
 _EDITS_LOOKED_AT: Final = 10_000
 
@@ -70,7 +94,7 @@ def favorite(
             return finish_operation(opened, opened.start_keeping_ratings())
         return _rate(opened, paths, FAVORITE_RATING)
 
-    _report(ctx, settings, edit, as_json=as_json)
+    report_edits(ctx, settings, edit, as_json=as_json)
 
 
 @click.command()
@@ -90,7 +114,7 @@ def unfavorite(
     settings = make_settings(ctx, library, own_data_dir)
     if not paths:
         raise InvalidRequestError("Name the photos to take the star from.")
-    _report(ctx, settings, lambda opened: _rate(opened, paths, 0), as_json=as_json)
+    report_edits(ctx, settings, lambda opened: _rate(opened, paths, 0), as_json=as_json)
 
 
 @click.command()
@@ -108,7 +132,7 @@ def undo(
 ) -> None:
     """Take an edit of LIBRARY back: the last one, or that of ID, an operation or a single edit."""
     settings = make_settings(ctx, library, own_data_dir)
-    _report(ctx, settings, lambda opened: _undo(opened, edit_id), as_json=as_json)
+    report_edits(ctx, settings, lambda opened: _undo(opened, edit_id), as_json=as_json)
 
 
 def register(group: click.Group) -> None:
@@ -117,13 +141,14 @@ def register(group: click.Group) -> None:
         group.add_command(command)
 
 
-def _report(
+def report_edits(
     ctx: click.Context,
     settings: Settings,
     edit: Callable[[Library], _Report],
     *,
     as_json: bool,
 ) -> None:
+    """Open the library, edit, and say what was done."""
     with interrupted_by_sigterm():
         opened = open_library(settings)
         try:
@@ -133,29 +158,27 @@ def _report(
     print_report(ctx, report, describe_edits(report), as_json=as_json)
 
 
-def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
-    """Rate the photos at these paths; those that are not in the library are problems."""
+def find_photos(opened: Library, paths: Sequence[str]) -> FoundPhotos:
+    """The photos at these paths, absolute or relative to the library."""
     wanted = _relative(opened.settings.library, paths)
     with opened.database.reading() as connection:
         ratings = rating_rows.find_ratings(connection, wanted)
-    known = {path: row for path, row in ratings.items() if rating or row[1] == FAVORITE_RATING}
-    unknown = [
-        {"path": path, "reason": "There is no such photo in the library."}
-        for path in wanted
-        if path not in ratings
+    unknown = [path for path in wanted if path not in ratings]
+    return FoundPhotos(ratings, tuple(unknown))
+
+
+def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
+    """Rate the photos at these paths; those that are not in the library are problems."""
+    found = find_photos(opened, paths)
+    photo_ids = [
+        photo_id
+        for photo_id, before in found.ratings.values()
+        if rating or before == FAVORITE_RATING
     ]
     report: _Report = {}
-    if known:
-        photo_ids = [photo_id for photo_id, _ in known.values()]
+    if photo_ids:
         report = finish_operation(opened, opened.start_rating(photo_ids, rating))
-    return {
-        **report,
-        "found": len(wanted),
-        "unchanged": len(ratings) - report.get("changed", 0) - report.get("error_count", 0),
-        "error_count": report.get("error_count", 0) + len(unknown),
-        "problems": report.get("problems", []) + unknown,
-        "problem_count": report.get("problem_count", 0) + len(unknown),
-    }
+    return found.complete(report)
 
 
 def _relative(library: Path, paths: Iterable[str]) -> list[str]:

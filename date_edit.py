@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
 import catalog
+import photo_listing
 from capture_date import LocalDate
 from catalog import Photo
+from date_suggestions import Neighbors, suggest_date
 from date_tags import NewDate, check_moment, parse_moment, parse_shift, parse_span
 from db import Database
 from edit_wishes import DateWish
@@ -26,17 +28,22 @@ class DateMode(StrEnum):
     SAME = "same"
     SHIFT = "shift"
     SEQUENCE = "sequence"
+    SUGGESTED = "suggested"
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedDate:
-    """One photo of a plan: ISO 8601 local times, offset where known; `problem` as a sentence."""
+    """One photo of a plan: ISO 8601 local times, offset where known; `problem` as a sentence.
+
+    source: where a suggested date comes from: `name`, `folder` or `neighbors`.
+    """
 
     photo_id: int
     path: str
     before: str | None
     after: str | None
     utc_offset: str | None = None
+    source: str | None = None
     problem: str | None = None
 
 
@@ -53,14 +60,16 @@ class DateEdits:
     ) -> list[PlannedDate]:
         """What each photo would get, in the order of the grid, oldest first; nothing is written.
 
-        value: a moment for `same` and `sequence`, a span or two zones for `shift`; step: the
-        span between two photos of a sequence. Raises `InvalidRequestError` for other words.
+        value: a moment for `same` and `sequence`, a span or two zones for `shift`, nothing for
+        `suggested`; step: the span between two photos of a sequence. Raises `InvalidRequestError`
+        for other words.
         """
         photos, unknown = self._find(photo_ids)
-        found = [
-            _describe(photo, new)
-            for photo, new in zip(photos, _plan_dates(photos, mode, value, step), strict=True)
-        ]
+        if mode == DateMode.SUGGESTED:
+            found = self._suggest(photos)
+        else:
+            dates = _plan_dates(photos, mode, value, step)
+            found = [_describe(photo, new) for photo, new in zip(photos, dates, strict=True)]
         reason = "There is no such photo in the library."
         return found + [
             PlannedDate(photo_id, f"photo {photo_id}", None, None, problem=reason)
@@ -86,24 +95,38 @@ class DateEdits:
         planned: dict[str, Any] | None = context.checkpoint.state.get("planned")
         if planned is None:
             plan = self.plan(photo_ids, mode, value, step)
-            planned = {
-                str(one.photo_id): [one.after, one.utc_offset, mode == DateMode.SHIFT]
-                for one in plan
-                if one.after
-            }
+            planned = {str(one.photo_id): [one.after, one.utc_offset, one.problem] for one in plan}
             context.checkpoint.state["planned"] = planned
             with self.database.transaction() as connection:
                 context.checkpoint.save(connection)
         dates = planned
 
         def edit(photo_id: int) -> bool:
-            if str(photo_id) not in dates:
-                raise InvalidRequestError(_say_why_not(self._get(photo_id), mode))
-            text, offset, keeps = dates[str(photo_id)]
-            new = NewDate(LocalDate(text, offset), keeps_fraction=keeps)
+            text, offset, problem = dates[str(photo_id)]
+            if text is None:
+                raise InvalidRequestError(problem)
+            new = NewDate(LocalDate(text, offset), keeps_fraction=mode == DateMode.SHIFT)
             return self.set_date(photo_id, new, context.operation_id).edit_id is not None
 
         return edit_many(self.database, context, photo_ids, edit, repeatable=True)
+
+    def _suggest(self, photos: Sequence[Photo]) -> list[PlannedDate]:
+        """Dates for those that have none."""
+        folders: dict[str, Neighbors] = {}
+        planned = []
+        for photo in photos:
+            folder = photo.current_path.rpartition("/")[0]
+            if folder not in folders:
+                with self.database.reading() as connection:
+                    folders[folder] = Neighbors(photo_listing.list_dated_in(connection, folder))
+            if photo.date_taken:
+                planned.append(_describe(photo, f"{photo.current_path} has a date already."))
+            elif found := suggest_date(photo.current_path, folders[folder]):
+                planned.append(replace(_describe(photo, NewDate(found.date)), source=found.source))
+            else:
+                reason = f"Nothing says when {photo.current_path} was taken."
+                planned.append(_describe(photo, reason))
+        return planned
 
     def _get(self, photo_id: int) -> Photo:
         with self.database.reading() as connection:
@@ -127,7 +150,9 @@ def _plan_dates(
     if mode == DateMode.SHIFT:
         shift = parse_shift(value)
         return [
-            _shift(photo, shift.move) if photo.date_taken else _say_why_not(photo, mode)
+            _shift(photo, shift.move)
+            if photo.date_taken
+            else f"{photo.current_path} has no date that could be shifted."
             for photo in photos
         ]
     start = parse_moment(value)
@@ -147,12 +172,6 @@ def _shift(photo: Photo, move: Callable[[LocalDate], NewDate]) -> NewDate | str:
         return move(LocalDate(photo.date_taken, photo.utc_offset))
     except LibraryError as error:
         return error.message
-
-
-def _say_why_not(photo: Photo, mode: DateMode) -> str:
-    if mode == DateMode.SHIFT and photo.date_taken is None:
-        return f"{photo.current_path} has no date that could be shifted."
-    return f"{photo.current_path} cannot get such a date."
 
 
 def _describe(photo: Photo, new: NewDate | str) -> PlannedDate:

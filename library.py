@@ -98,13 +98,13 @@ class Library(LibraryOperations):
         return describe_outcome(self.edit_undo.undo(edit_id))
 
     def plan_dates(
-        self, photo_ids: Sequence[int], mode: DateMode, value: str, step: str | None = None
+        self, photo_ids: Sequence[int], mode: DateMode, value: str = "", step: str | None = None
     ) -> list[PlannedDate]:
         """The dates that photos would get; nothing is written. Raises `InvalidRequestError`."""
         return self.dates.plan(photo_ids, mode, value, step)
 
     def start_dates(
-        self, photo_ids: Sequence[int], mode: DateMode, value: str, step: str | None = None
+        self, photo_ids: Sequence[int], mode: DateMode, value: str = "", step: str | None = None
     ) -> str:
         """Start giving photos dates; the operation's id. Raises `InvalidRequestError`."""
         self.dates.plan(photo_ids[:1], mode, value, step)  # wrong words are said at once

@@ -11,7 +11,8 @@ from operation_state import Operation, OperationType
 MOST_BUDGET_S: Final = 10**7
 _HIGHEST_RATING: Final = 5
 MOST_PHOTOS: Final = 10_000
-"""That one operation may be asked to rate."""
+"""That one operation may be asked to edit."""
+DATE_MODES: Final = ("same", "shift", "sequence", "suggested")
 
 PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]] = {
     OperationType.UPDATE_INDEX: {"accept_missing": bool, "quick": bool},
@@ -27,7 +28,7 @@ PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]]
 _NEEDED: Final[Mapping[OperationType, frozenset[str]]] = {
     OperationType.RATE_PHOTOS: frozenset({"photo_ids", "rating"}),
     OperationType.UNDO_EDITS: frozenset({"operation_id"}),
-    OperationType.UPDATE_DATE: frozenset({"photo_ids", "mode", "value"}),
+    OperationType.UPDATE_DATE: frozenset({"photo_ids", "mode"}),
 }
 
 
@@ -58,8 +59,8 @@ def _check_values(parameters: Mapping[str, Any]) -> None:
         raise InvalidRequestError(f"photo_ids are 1 to {MOST_PHOTOS:,} whole numbers.")
     if not 0 <= rating <= _HIGHEST_RATING:
         raise InvalidRequestError(f"rating is 0 to {_HIGHEST_RATING}.")
-    if parameters.get("mode", "same") not in ("same", "shift", "sequence"):
-        raise InvalidRequestError("mode is same, shift or sequence.")
+    if parameters.get("mode", "same") not in DATE_MODES:
+        raise InvalidRequestError(f"mode is one of {', '.join(DATE_MODES)}.")
 
 
 def known_type(operation: Operation) -> OperationType:

@@ -224,6 +224,18 @@ def count_listed(connection: sqlite3.Connection, photo_filter: PhotoFilter) -> i
     return count
 
 
+def list_dated_in(connection: sqlite3.Connection, folder: str) -> dict[str, str]:
+    """File name -> date of the photos right in this folder (relative, `` the library itself)."""
+    start = f"{folder}/" if folder else ""
+    rows = connection.execute(
+        "SELECT substr(current_path, ?1 + 1), date_taken FROM photos"
+        " WHERE current_path >= ?2 AND current_path < ?3 AND instr(substr(current_path, ?1 + 1),"
+        " '/') = 0 AND missing_since IS NULL AND date_taken IS NOT NULL",
+        (len(start), start, start[:-1] + "0" if start else "\U0010ffff"),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def list_chosen(connection: sqlite3.Connection, photo_ids: Sequence[int]) -> list[Photo]:
     """The present ones of these photos, in the order given, each once."""
     rows = connection.execute(

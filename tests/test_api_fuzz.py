@@ -30,6 +30,7 @@ ALSO_RIGHT = {
     "send_original": ["416"],  # a part beyond the end of the file
     "send_thumbnail": ["416", "422"],  # also of a photo whose file is not there
     "send_preview": ["416", "422"],
+    "change_dates": ["400"],  # words that are no date
     "cancel_operation": ["400"],  # of an operation that has ended
     "answer_interrupted": ["400"],
 }

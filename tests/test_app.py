@@ -117,7 +117,7 @@ def test_only_these_addresses_change_anything(settings: Settings) -> None:
         *(f"{place}/<operation_id>/undo" for place in ("/operations", "/api/operations")),
         *(f"{place}/<int:edit_id>/undo" for place in ("/edits", "/api/edits")),
         *(f"{place}/<int:photo_id>/favorite" for place in ("/photo", "/api/photo")),
-        *("/api/photos/bulk-favorite", "/ratings/keep"),
+        *("/api/photos/bulk-favorite", "/ratings/keep", "/api/photos/date"),
     }
     assert {rule.rule for rule in rules} >= {"/", "/months/<key>", "/photo/<int:photo_id>"}
 

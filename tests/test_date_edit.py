@@ -181,3 +181,24 @@ def test_words_that_are_no_date_start_nothing(box: EditBox, mode: DateMode, valu
         box.library.start_dates(ids(box, "a.jpg"), mode, value)
     assert box.library.runner.current(edits=True) is None
     assert box.hashes() == before
+
+
+def test_undated_photos_get_what_their_folder_says_and_others_are_left_alone(box: EditBox) -> None:
+    Image.new("RGB", (8, 8), "red").save(box.root / "undated.png")
+    folder = box.root / "2018-05-06 Lake"
+    folder.mkdir()
+    Image.new("RGB", (8, 8), "navy").save(folder / "scan.png")
+    box.index()
+    photos = ids(box, "2018-05-06 Lake/scan.png", "undated.png", "a.jpg")
+    plan = {one.path: one for one in box.library.plan_dates(photos, DateMode.SUGGESTED, "")}
+    assert plan["2018-05-06 Lake/scan.png"].after == "2018-05-06T12:00:00"
+    assert plan["2018-05-06 Lake/scan.png"].source == "folder"
+    before = box.bytes("a.jpg")
+    report = run(box.library, box.library.start_dates(photos, DateMode.SUGGESTED, ""))
+    assert (report["changed"], report["error_count"]) == (1, 2)
+    assert {error["error"] for error in report["errors"]} == {
+        "Nothing says when undated.png was taken.",
+        "a.jpg has a date already.",
+    }
+    assert date_of(box, "2018-05-06 Lake/scan.png") == "2018-05-06T12:00:00"
+    assert box.bytes("a.jpg") == before

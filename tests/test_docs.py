@@ -37,7 +37,7 @@ def read_table(text: str, heading: str) -> list[list[str]]:
 
 
 def test_every_verb_of_the_readme_exists_and_every_verb_stands_there() -> None:
-    named = {re.findall(r"lightkeep (\w+)", row[0])[0] for row in read_table(README, "Commands")}
+    named = {re.findall(r"lightkeep ([\w-]+)", row[0])[0] for row in read_table(README, "Commands")}
     assert named == list_verbs().keys() | LAUNCHER_VERBS
 
 
@@ -45,13 +45,13 @@ def test_every_verb_of_the_readme_exists_and_every_verb_stands_there() -> None:
 def test_every_command_in_a_document_can_be_typed(document: Path) -> None:
     verbs = list_verbs().keys() | LAUNCHER_VERBS
     # CHANGELOG.md speaks of other versions too, but only of verbs that there were.
-    assert set(re.findall(r"\./lightkeep (\w+)", document.read_text())) <= verbs
+    assert set(re.findall(r"\./lightkeep ([\w-]+)", document.read_text())) <= verbs
 
 
 def test_every_option_in_the_readme_belongs_to_its_verb() -> None:
     common = {option for parameter in cli.main.params for option in parameter.opts}
     for command, words, *_ in read_table(README, "Commands"):
-        verb = re.findall(r"lightkeep (\w+)", command)[0]
+        verb = re.findall(r"lightkeep ([\w-]+)", command)[0]
         if verb not in LAUNCHER_VERBS:
             own = {option for parameter in list_verbs()[verb].params for option in parameter.opts}
             assert set(re.findall(r"`(--[\w-]+)`", words)) <= own | common, verb

@@ -36,6 +36,7 @@ class Edit:
     planned_at: str = "2026-03-01T10:00:00+00:00"
     done_at: str | None = None
     undoable: bool = True
+    kind: str = "rating"
 
 
 @pytest.fixture

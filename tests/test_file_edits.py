@@ -661,3 +661,37 @@ def test_a_sidecar_on_a_disk_that_is_not_there_is_left_for_later(box: EditBox) -
     box.library.favorites.edits.finish_interrupted()
     with box.library.database.reading() as connection:
         assert write_journal.list_unfinished(connection) == []
+
+
+# -- hostile names -----------------------------------------------------------------------------
+
+HOSTILE = [
+    *(
+        "-overwrite_original.jpg",
+        "-o",
+        "#comment.jpg",
+        "@arguments.jpg",
+        "%f-%c.jpg",
+        "$(touch x).jpg",
+    ),
+    *(" a .jpg", "a\n-o\ncanary\n-all=\n.jpg", "a\r\n-execute\n.jpg", "ü´.jpg"),
+]
+
+
+def test_no_name_of_a_photo_is_taken_for_a_command(home: Path) -> None:
+    root = home / "photos"
+    names = [name if name.endswith(".jpg") else f"{name}.jpg" for name in HOSTILE]
+    for number, name in enumerate(names):
+        make_jpeg(root / name, number)
+    neighbor = make_jpeg(root / "neighbor.jpg", 99, rating=2)
+    before = neighbor.read_bytes()
+    with opened_box(root) as box:
+        for name in names:
+            kept = box.library.favorites.rate(box.photo(name).id, 5)
+            assert (kept.rating, kept.kept_in) == (5, "sidecar" if "\n" in name else "file")
+        assert_settled(box)
+        for name in names:
+            box.library.favorites.rate(box.photo(name).id, 0)
+        assert sorted(os.listdir(root)) == sorted([".library", "neighbor.jpg", *names])
+        assert_settled(box)
+    assert neighbor.read_bytes() == before

@@ -480,8 +480,8 @@ def test_photos_are_chosen_and_freed_of_stars_by_keys_alone(window: Window, site
     page.keyboard.press("Shift+Tab")
     while page.evaluate("!document.activeElement.closest('[data-selection]')"):
         page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Shift+Tab")
-    assert page.evaluate("document.activeElement.dataset.deed") == "unfavorite"
+    while page.evaluate("document.activeElement.dataset.deed") != "unfavorite":
+        page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     toast(page, "1 photo removed from favorites").wait_for()
     assert page.evaluate("Boolean(document.activeElement.closest('.cell'))")

@@ -14,7 +14,7 @@ from app import create_app
 from library import Library
 
 KEYS = {
-    *("id", "operation_id", "photo_id", "path", "state", "before", "after"),
+    *("id", "operation_id", "photo_id", "path", "kind", "state", "before", "after"),
     *("planned_at", "done_at", "undoable"),
 }
 
@@ -59,9 +59,10 @@ def test_edits_are_listed_newest_first(client: FlaskClient, ids: dict[str, int])
     assert [edit["id"] for edit in edits] == [second, first]
     assert all(set(edit) == KEYS for edit in edits)
     assert (edits[0]["photo_id"], edits[0]["path"], edits[0]["undoable"]) == (ids[A], A, True)
-    assert edits[0]["before"] == {"rating": 5, "kept_in": "file"}
-    assert edits[0]["after"] == {"rating": 1, "kept_in": "file"}
-    assert edits[1]["before"] == {"rating": None, "kept_in": None}
+    date = edits[0]["before"]["date_taken"]
+    assert edits[0]["before"] == {"rating": 5, "kept_in": "file", "date_taken": date}
+    assert edits[0]["after"] == {"rating": 1, "kept_in": "file", "date_taken": date}
+    assert (edits[1]["before"]["rating"], edits[1]["before"]["kept_in"]) == (None, None)
 
 
 def test_edits_of_one_photo_and_the_newest_alone(client: FlaskClient, ids: dict[str, int]) -> None:

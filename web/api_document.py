@@ -19,7 +19,7 @@ from web.api_page import list_refusals, list_shapes, list_tags
 from web.common import get_library
 
 API_VERSION: Final = "1.0"
-_TAGS: Final = ("Photos", "Favorites", "Edits", "Operations", "Health", "This description")
+_TAGS: Final = ("Photos", "Favorites", "Dates", "Edits", "Operations", "Health", "This description")
 _REFERENCE: Final = "#/components/schemas/{model}"
 _PART: Final = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?(\w+)>")
 _DOCUMENT: Final = "lightkeep_api_document"

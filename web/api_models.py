@@ -240,9 +240,10 @@ class BulkAnswer(Message):
     errors: list[PhotoError]
 
 
-class RatingState(Message):
+class EditValues(Message):
     rating: int | None
     kept_in: str | None
+    date_taken: str | None
 
 
 class EditAnswer(Message):
@@ -252,9 +253,10 @@ class EditAnswer(Message):
     operation_id: str | None
     photo_id: int | None
     path: str
+    kind: Literal["rating", "date"] = Field(description="What was changed.")
     state: str
-    before: RatingState
-    after: RatingState
+    before: EditValues
+    after: EditValues
     planned_at: str = Field(description="ISO 8601 in UTC, as all times of edits.")
     done_at: str | None
     undoable: bool

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import secrets
 import sqlite3
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,6 +74,7 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(
         day=format_day,
         day_of_month=format_day_of_month,
+        date_and_time=format_date_and_time,
         deed=name_deed,
         phase=name_phase,
     )
@@ -251,6 +252,14 @@ def format_day(text: str) -> str:
     return f"{day:%A}, {day:%B} {day.day}, {day.year}"
 
 
+def format_date_and_time(text: str | None) -> str:
+    """`2022-07-16T18:03:22` as Jul 16, 2022, 18:03:22; none as no date."""
+    if text is None:
+        return "no date"
+    moment = datetime.fromisoformat(text)
+    return f"{moment:%b} {moment.day}, {moment.year}, {moment:%H:%M:%S}"
+
+
 def format_day_of_month(text: str) -> str:
     """`2022-07-16` as Saturday 16."""
     day = date.fromisoformat(text[:10])
@@ -264,6 +273,7 @@ _DEEDS: Final = {
     "rate_photos": ("Change of ratings", "Writing ratings"),
     "keep_ratings": ("Writing of ratings into the files", "Writing ratings into the files"),
     "undo_edits": ("Undo of changes", "Taking changes back"),
+    "update_date": ("Change of capture dates", "Writing capture dates"),
 }
 _PHASES: Final = {
     "walk": "looking through the folders",

@@ -33,10 +33,11 @@ def list_edits(query: EditsQuery) -> ResponseReturnValue:
 
 
 def _describe_edit(edit: Edit) -> dict[str, object]:
-    names = ("id", "operation_id", "photo_id", "path", "state", "planned_at", "done_at", "undoable")
-    return {name: getattr(edit, name) for name in names} | {
-        side: {"rating": values.rating, "kept_in": values.kept_in}
-        for side, values in (("before", edit.before), ("after", edit.after))
+    names = ("id", "operation_id", "photo_id", "path", "kind", "state", "planned_at", "done_at")
+    values = ("rating", "kept_in", "date_taken")
+    return {name: getattr(edit, name) for name in (*names, "undoable")} | {
+        side: {name: getattr(getattr(edit, side), name) for name in values}
+        for side in ("before", "after")
     }
 
 

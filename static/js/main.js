@@ -1,7 +1,9 @@
 import { startCells } from "./cells.js";
+import { startDates } from "./dates.js";
 import { startMenu } from "./menu.js";
-import { startOperations } from "./operations.js";
+import { outcomeOf, startOperations } from "./operations.js";
 import { startPlace } from "./place.js";
+import { startRefresh } from "./refresh.js";
 import { startResume } from "./resume.js";
 import { startScrubber } from "./scrubber.js";
 import { startSections } from "./sections.js";
@@ -20,11 +22,14 @@ if (find("[data-menu]")) startMenu(find("[data-menu]"));
 const operations = find("[data-operations]") && startOperations(find("[data-operations]"));
 const toasts = find("[data-toasts]") && startToasts();
 const stars = toasts && startStars(toasts);
+const watch = operations?.watch ?? outcomeOf;
+const page = toasts && startRefresh({ toasts, watch });
+const dates = find("[data-dates]") && startDates(find("[data-dates]"), { toasts, watch, ...page });
 if (find(".months")) {
   const sections = startSections(find(".months"));
   const cells = startCells(find(".months"), sections);
-  startSelection(find("[data-selection]"), sections, { cells, stars, toasts, operations });
-  startViewer(find("[data-viewer]"), sections, stars);
+  startSelection(find("[data-selection]"), sections, { cells, stars, dates, toasts, operations });
+  page.follow(startViewer(find("[data-viewer]"), sections, stars));
   startPlace(sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }

@@ -170,6 +170,15 @@ export function startOperations(place) {
   return { watch };
 }
 
+// The operation as it ended, on a page that has no bar.
+export async function outcomeOf(id) {
+  for (;;) {
+    const operation = await getJson(`/api/operations/${id}`);
+    if (!ACTIVE.includes(operation.status)) return operation;
+    await new Promise((done) => setTimeout(done, SOON_MS[0]));
+  }
+}
+
 // Who asked for a rebuild or a verification waits for its answer.
 function hasNews(report) {
   const asked = "checked" in report || "differences" in report;

@@ -1,5 +1,5 @@
-// The way between all photos and the favorites: the photo, or the month, that was looked at
-// stands at the same height on the other page.
+// The way between all photos and the favorites, and to the same page after a deed: the photo, or
+// the month, that was looked at stands at the same height.
 
 const KEY = "lightkeep-place";
 const LINE = 90; // below the bar at the top
@@ -25,6 +25,7 @@ export function startPlace({ months, findCell }) {
   async function restore() {
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
     sessionStorage.removeItem(KEY);
+    history.scrollRestoration = "auto";
     const asked = location.hash.match(/^#m-([0-9]{4}-[0-9]{2}|undated)$/)?.[1];
     if (!asked) return;
     const exact = document.getElementById(`m-${asked}`);
@@ -56,6 +57,24 @@ export function startPlace({ months, findCell }) {
     };
     return sections.reduce((best, section) => (away(section) < away(best) ? section : best));
   }
+}
+
+// Loads the page anew, with the first photo that is seen and is not of `moved` at its height.
+export function reloadInPlace(moved = new Set()) {
+  const top = (cell) => cell.getBoundingClientRect().top;
+  const sections = [...document.querySelectorAll(".month")];
+  if (scrollY < 1 || !sections.length) {
+    history.replaceState(history.state, "", location.pathname + location.search);
+  } else {
+    const cells = [...document.querySelectorAll(".cell a[data-photo]")];
+    const cell = cells.find((one) => top(one) > 40 && top(one) < innerHeight && !moved.has(one.dataset.photo));
+    const section = cell?.closest(".month") ?? sectionAt(sections, LINE);
+    const to = `#${section.id}`;
+    history.replaceState(history.state, "", to);
+    history.scrollRestoration = "manual";
+    sessionStorage.setItem(KEY, JSON.stringify({ to, ...(cell && { photo: cell.dataset.photo, top: top(cell) }) }));
+  }
+  location.reload();
 }
 
 const monthNumber = (key) => Number(key.slice(0, 4)) * 12 + Number(key.slice(5));

@@ -1,17 +1,16 @@
 // Chosen photos, by id: they stay chosen while blocks are emptied and filled again.
 
-import { fetchFragment, getJson, post, sentenceOf } from "./api.js";
+import { fetchFragment, post, sentenceOf } from "./api.js";
 import { cellOf } from "./cells.js";
-import { nameOf } from "./star.js";
+import { listErrors, photos, undoOperation } from "./reports.js";
 
 const LONG_PRESS_MS = 450;
 const TREMBLE_PX = 10;
 const LOADS_AT_ONCE = 4;
 const MOST_AT_ONCE = 50; // photos that are written within one request where long work is under way
-const MOST_NAMED = 20;
 const FAVORITE = 5;
 
-export function startSelection(bar, sections, { cells, stars, toasts, operations }) {
+export function startSelection(bar, sections, { cells, stars, dates, toasts, operations }) {
   const { months } = sections;
   const blocks = [...months.querySelectorAll(".cells")];
   const chosen = new Map(); // photo id -> its block
@@ -212,8 +211,14 @@ export function startSelection(bar, sections, { cells, stars, toasts, operations
     const deed = event.target.closest("[data-deed]")?.dataset.deed;
     if (deed === "favorite") rate(FAVORITE);
     else if (deed === "unfavorite") rate(0);
+    else if (deed === "date") changeDates();
     else if (deed === "clear") clear();
   });
+
+  // What was chosen stays so until the dates are on their way.
+  function changeDates() {
+    dates.ask([...chosen.keys()], { begun: clear });
+  }
 
   async function rate(rating) {
     const before = new Map(chosen);
@@ -270,36 +275,8 @@ export function startSelection(bar, sections, { cells, stars, toasts, operations
   }
 
   async function takeBack(operation, before) {
-    try {
-      const { operation: undoing } = await post(`/api/operations/${operation}/undo`);
-      const { status, message, report: done } = await operations.watch(undoing);
-      if (status !== "completed") throw Object.assign(new Error(message || "It was stopped."), { status });
-      if (done.success_count) toasts.say(`Undone for ${photos(done.success_count)}`);
-      if (done.error_count) toasts.say(`${photos(done.error_count)} could not be undone`, { error: true, details: listErrors(done.errors) });
-    } catch (error) {
-      toasts.say(`That could not be undone. ${sentenceOf(error)}`, { error: true });
-    } finally {
-      stars.refresh(before.keys());
-    }
+    const words = await undoOperation(operation, { toasts, watch: operations.watch });
+    if (words) toasts.say(words);
+    stars.refresh(before.keys());
   }
-}
-
-const photos = (number) => `${number.toLocaleString("en")} photo${number === 1 ? "" : "s"}`;
-
-function listErrors(errors) {
-  const details = document.createElement("details");
-  details.append(Object.assign(document.createElement("summary"), { textContent: "Which and why" }));
-  const list = document.createElement("ul");
-  for (const { photo_id: id, error } of errors.slice(0, MOST_NAMED)) {
-    const item = document.createElement("li");
-    const link = Object.assign(document.createElement("a"), { href: `/photo/${id}`, textContent: nameOf(id) });
-    if (link.textContent === `Photo ${id}`)
-      getJson(`/api/photo/${id}`).then((photo) => (link.textContent = photo.original_filename), () => {});
-    item.append(link, ` ${error}`);
-    list.append(item);
-  }
-  if (errors.length > MOST_NAMED)
-    list.append(Object.assign(document.createElement("li"), { textContent: `and ${photos(errors.length - MOST_NAMED)} more` }));
-  details.append(list);
-  return details;
 }

@@ -1,7 +1,19 @@
 // What was done, said at the edge of the page for a while, with a way to take it back.
 
 const SHOWN_MS = 8000;
+const LEFT_KEY = "lightkeep-said";
 const MOST = 4; // said at a time; the oldest make room, but no errors
+
+// To be said by the page that is loaded next.
+export function leaveWords(words, operation = null) {
+  sessionStorage.setItem(LEFT_KEY, JSON.stringify({ words, operation }));
+}
+
+export function takeLeftWords() {
+  const left = JSON.parse(sessionStorage.getItem(LEFT_KEY) ?? "null");
+  sessionStorage.removeItem(LEFT_KEY);
+  return left;
+}
 
 export function startToasts() {
   const shown = []; // the newest last

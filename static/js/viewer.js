@@ -1,6 +1,7 @@
 // The viewer: the page of a photo in a dialog over the grid, with a way on and back.
 
 import { fetchFragment } from "./api.js";
+import { reloadInPlace } from "./place.js";
 import { startZoom } from "./zoom.js";
 
 const SWIPE_PX = 60;
@@ -33,8 +34,10 @@ export function startViewer(dialog, sections, stars) {
     event.preventDefault();
     leave();
   });
+  let stale = false; // the grid behind no longer shows what there is
   dialog.addEventListener("close", async () => {
     leaving = false;
+    if (stale) return reloadInPlace();
     for (const film of dialog.querySelectorAll("video")) film.pause(); // the cell may take a while
     const page = dialog.querySelector("[data-photo]");
     const cell = page && (await sections.findCell(page.dataset.photo, page.dataset.month));
@@ -57,6 +60,14 @@ export function startViewer(dialog, sections, stars) {
     }
     await pages.load(url, thumbnail);
   }
+
+  // The photo anew, after its file was changed; and, once it is closed, the grid.
+  function refresh() {
+    stale = true;
+    return open(location.href);
+  }
+
+  return { isOpen: () => dialog.open, refresh };
 }
 
 export function startViewerPage(place, stars) {
