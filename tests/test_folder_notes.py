@@ -321,3 +321,20 @@ def test_pairs_are_found_by_a_quick_index(box: Box) -> None:
     pairs = box.pairs()
     box.index()
     assert box.pairs() == pairs
+
+
+def test_a_database_without_notes_can_be_planned_from(box: Box) -> None:
+    with box.database.transaction() as connection:
+        connection.execute("DROP TABLE folder_notes")
+    report = box.index(quick=True, dry_run=True)
+    assert (counts(report), report.folders_passed) == ({"unchanged": 5}, 0)
+
+
+def test_a_row_whose_folder_nobody_noted_is_missing_once_that_is_gone(box: Box) -> None:
+    folder = box.root / "2020/deep/short"
+    make_jpeg(folder / "lived.jpg", 60)
+    box.index()
+    with box.database.transaction() as connection:
+        connection.execute("DELETE FROM folders WHERE path = '2020/deep/short'")
+    shutil.rmtree(folder)
+    assert counts(quick(box)) == {"missing": 1, "unchanged": 5}

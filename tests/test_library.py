@@ -23,6 +23,7 @@ import library
 import library_parts
 import operation_state
 import photo_listing
+import sample_library
 from backups import list_backups
 from closed_library import open_for_reading, recover_library
 from db_rebuild import Rebuilder
@@ -373,7 +374,7 @@ def test_without_a_name_the_library_is_chosen_in_the_promised_order(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home / "Pictures").mkdir()
-    monkeypatch.setattr(closed_library, "make_sample_library", lambda folder: folder)
+    monkeypatch.setattr(sample_library, "make_sample_library", lambda folder: folder)
     assert closed_library.choose_library() == home / ".local/share/lightkeep/sample"
     make_jpeg(home / "Pictures/deep/a.jpg")
     assert closed_library.choose_library() == home / "Pictures"
