@@ -30,6 +30,7 @@ from web import (
     favorites,
     grid,
     guards,
+    imports,
     metrics,
     operations,
     performance,
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
         favorites,
         dates,
         edits,
+        imports,
         performance,
         api_document,
     ):

@@ -86,6 +86,7 @@ class FolderScan:
     problems: names that are not UTF-8, what could not be listed, and what has a photo's name
         but is a link, a folder, a pipe or a device.
     unreadable_folders: folders of which the walk did not see everything; "" is the root.
+    ignored_bytes: how large the files of other kinds are, where that was asked for.
     """
 
     files: list[FileStat]
@@ -96,6 +97,7 @@ class FolderScan:
     unreadable_folders: frozenset[str]
     settled: frozenset[str] = frozenset()
     unchanged: frozenset[str] = frozenset()
+    ignored_bytes: int = 0
 
 
 def scan_folder(
@@ -104,6 +106,7 @@ def scan_folder(
     skip: Collection[Path] = (),
     tell: Callable[[int], None] = lambda _: None,
     notes: FolderNotes = NO_NOTES,
+    measure_ignored: bool = False,
 ) -> FolderScan:
     """Walk everything under `root`; links are not followed, hidden entries not looked at.
 
@@ -113,7 +116,7 @@ def scan_folder(
     a value; nothing else is raised.
     """
     skipped = frozenset(filter(None, map(_identify, skip)))
-    walk = _Walk(os.path.abspath(root), skipped, tell, notes)
+    walk = _Walk(os.path.abspath(root), skipped, tell, notes, measure_ignored)
     walk.run()
     walk.files.sort(key=lambda file: file.path)
     return FolderScan(
@@ -125,6 +128,7 @@ def scan_folder(
         frozenset(walk.unreadable),
         frozenset(walk.settled - walk.unreadable),
         frozenset(walk.unchanged),
+        walk.ignored_bytes,
     )
 
 
@@ -149,6 +153,8 @@ class _Walk:
     skip: frozenset[tuple[int, int]]
     tell: Callable[[int], None] = lambda _: None
     notes: FolderNotes = NO_NOTES
+    measure_ignored: bool = False
+    ignored_bytes: int = 0
     files: list[FileStat] = field(default_factory=list)
     sidecars: dict[str, FileStat] = field(default_factory=dict)
     folders: dict[str, FolderStamp] = field(default_factory=dict)
@@ -227,6 +233,8 @@ class _Walk:
             self._add(entry, path, sidecar=True)
         elif entry.is_file(follow_symlinks=False):
             self.ignored[os.path.splitext(entry.name)[1].lower()] += 1
+            if self.measure_ignored:
+                self.ignored_bytes += entry.stat(follow_symlinks=False).st_size
         else:
             self.ignored[SPECIAL_FILE] += 1
 

@@ -131,6 +131,7 @@ class Library(LibraryOperations):
     def close(self) -> None:
         """Pause what runs, end the workers, close the database, let go of the lock."""
         self.runner.close()
+        self.plans.close()
         self._daily_backup.close()
         self.close_parts()
         self._lock.close()

@@ -118,7 +118,7 @@ class Indexer:
             notes = folder_notes.read_notes(connection, versions)
         scan = scan_folder(self.root, skip=self.skip, tell=tell, notes=notes)
         observer.checkpoint.advance(len(scan.files))
-        observer.checkpoint.begin_phase("compare")
+        observer.checkpoint.begin_phase("match")
         brake.check_markers(self.markers)  # the share may have gone while we walked
         observer.check()
         run = _IndexRun(self, reader, observer, scan, brake, started_at, dry_run=dry_run)
@@ -294,7 +294,11 @@ class _IndexRun:
             self._note_folders(connection)
             pair_photos(connection)
             if not self._scan.unreadable_folders and not self._scan.unchanged:
-                self._cache.cleanup({file.path for file in self._scan.files}, connection)
+                on_disk = {file.path for file in self._scan.files}
+                # Of a card or a disk that photos came from nothing is known here: it stays.
+                self._cache.cleanup(
+                    lambda path: path in on_disk or path.startswith("/"), connection
+                )
             self._observer.checkpoint.save(connection)
 
     def _move(self, comparison: Comparison) -> Iterator[tuple[int, PhotoRecord]]:

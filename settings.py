@@ -38,6 +38,7 @@ class Settings:
     file_timeout_s: how long one file may take before its worker is ended.
     time_zone: where films were taken that say their date in UTC alone, `Europe/Berlin`; the
         machine's own unless told otherwise. Another one dates them anew with the next index.
+    import_roots: folders that the page may import from, absolute; a terminal may from any.
     """
 
     library: Path
@@ -49,6 +50,7 @@ class Settings:
     worker_memory_mb: int = 1024
     file_timeout_s: float = 60.0
     time_zone: ZoneInfo = field(default_factory=lambda: find_machine_zone())
+    import_roots: tuple[Path, ...] = ()
 
     @property
     def database_path(self) -> Path:
@@ -95,6 +97,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         "worker_memory_mb": int,
         "file_timeout_s": (int, float),
         "time_zone": str,
+        "import_roots": list,
     }
     assert kinds.keys() <= {known.name for known in fields(Settings)}
     for key, value in values.items():
@@ -108,12 +111,25 @@ def _read_toml(path: Path) -> dict[str, Any]:
         if isinstance(value, int | float) and not 0 < value <= _MOST[key]:
             raise InvalidRequestError(f"{path}: {key} must be above 0 and at most {_MOST[key]}.")
     if "allowed_hosts" in values:
-        if not all(isinstance(name, str) for name in values["allowed_hosts"]):
-            raise InvalidRequestError(f"{path}: allowed_hosts must be a list of names.")
-        values["allowed_hosts"] = tuple(values["allowed_hosts"])
+        values["allowed_hosts"] = _read_hosts(values["allowed_hosts"], path)
+    if "import_roots" in values:
+        values["import_roots"] = _read_roots(values["import_roots"], path)
     if "time_zone" in values:
         values["time_zone"] = _find_zone(values["time_zone"], path)
     return values
+
+
+def _read_hosts(names: list[object], path: Path) -> tuple[str, ...]:
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidRequestError(f"{path}: allowed_hosts must be a list of names.")
+    return tuple(map(str, names))
+
+
+def _read_roots(folders: list[object], path: Path) -> tuple[Path, ...]:
+    for folder in folders:
+        if not isinstance(folder, str) or not os.path.isabs(folder) or "\0" in folder:
+            raise InvalidRequestError(f"{path}: import_roots must be a list of absolute folders.")
+    return tuple(Path(os.path.normpath(str(folder))) for folder in folders)
 
 
 def _find_zone(name: str, path: Path) -> ZoneInfo:

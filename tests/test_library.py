@@ -92,8 +92,8 @@ def test_an_index_keeps_and_logs_what_each_phase_and_the_work_inside_took(
     with caplog.at_level("INFO", "operation_runner"):
         _index(opened)
     metrics = opened.list_rows()[0].metrics
-    assert list(list_phases(metrics)) == ["walk", "compare", "read", "write"]
-    assert [metrics[phase]["files"] for phase in ("walk", "compare", "read")] == [4, 4, 4]
+    assert list(list_phases(metrics)) == ["walk", "match", "read", "write"]
+    assert [metrics[phase]["files"] for phase in ("walk", "match", "read")] == [4, 4, 4]
     size = sum(path.stat().st_size for path in settings.library.glob("*.jpg"))
     assert (metrics["hash"]["files"], metrics["hash"]["bytes"]) == (4, size)
     assert metrics["tags"]["files"] == 4
@@ -121,7 +121,7 @@ def test_a_rebuild_keeps_its_phases(opened: Library) -> None:
     _index(opened)
     opened.runner.wait(opened.start_operation(OperationType.REBUILD_DATABASE), timeout=30)
     phases = list(list_phases(opened.list_rows()[0].metrics))
-    assert phases == ["walk", "compare", "read", "write", "check", "swap"]
+    assert phases == ["walk", "match", "read", "write", "check", "swap"]
 
 
 def test_a_second_writer_is_told_who_holds_the_library(opened: Library, settings: Settings) -> None:

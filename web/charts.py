@@ -15,7 +15,7 @@ from operation_figures import Sample, list_phases, list_samples
 from operation_state import Operation
 
 KNOWN_PHASES: Final = frozenset(
-    {"walk", "compare", "read", "write", "verify", "edit", "check", "swap"}
+    {"walk", "match", "read", "write", "verify", "edit", "check", "swap", "compare", "copy"}
 )
 """Those that have a color of their own in static/css/performance.css."""
 
