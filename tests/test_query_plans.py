@@ -34,6 +34,7 @@ ADDRESSES = [
     *("/api/photos?limit=3", "/api/photos?limit=3&order=oldest&favorites=1"),
     *("/api/photo/2", "/api/photos/favorites", "/api/photos/favorites?limit=2"),
     *("/api/edits", "/api/edits?photo_id=1", "/edits", "/operations", "/api/operations"),
+    *("/metrics", "/performance", "/api/photo/1/thumbnail", "/healthz"),
 ]
 
 
