@@ -32,7 +32,9 @@ from web import (
     grid,
     guards,
     imports,
+    metrics,
     operations,
+    performance,
     photos,
     trash,
 )
@@ -55,12 +57,13 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_REQUEST_BYTES
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.extensions[common.EXTENSION] = library or _open(settings)
+    opened = app.extensions[common.EXTENSION] = library or _open(settings)
+    metrics.register(app, opened.measure)
     common.register(app)
     guards.register(app)
     rooms = (
         *(auth, grid, photos, operations, favorites, dates, edits, imports, trash, duplicates),
-        api_document,
+        *(performance, api_document),
     )
     for room in rooms:
         app.register_blueprint(room.blueprint)

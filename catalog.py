@@ -283,10 +283,70 @@ def replace_companions(
     )
 
 
-def replace_folders(connection: sqlite3.Connection, folders: Mapping[str, int]) -> None:
-    """Remember the folders of the library, relative path to mtime_ns, in place of those before."""
+# -- folders ---------------------------------------------------------------------------------
+
+
+def replace_folders(
+    connection: sqlite3.Connection,
+    folders: Mapping[str, tuple[int, int, int]],
+    noted: Iterable[str],
+    readers: str,
+) -> None:
+    """Remember the folders of the library in place of those before.
+
+    folders: (mtime_ns, ctime_ns, inode) by relative path. noted: those that a quick index need
+    not read again while they are so, and `readers` as it was.
+    """
+    connection.execute("DELETE FROM folder_notes")
     connection.execute("DELETE FROM folders")
-    connection.executemany("INSERT INTO folders (path, mtime_ns) VALUES (?, ?)", folders.items())
+    connection.executemany(
+        "INSERT INTO folders (path, mtime_ns) VALUES (?, ?)",
+        ((path, stamp[0]) for path, stamp in folders.items()),
+    )
+    connection.executemany(
+        "INSERT INTO folder_notes (path, ctime_ns, inode, readers) VALUES (?, ?, ?, ?)",
+        ((path, *folders[path][1:], readers) for path in noted),
+    )
+
+
+def list_folders(
+    connection: sqlite3.Connection, readers: str
+) -> dict[str, tuple[int, int, int] | None]:
+    """The remembered folders; (mtime_ns, ctime_ns, inode) of those noted with these readers."""
+    # A dry run may look at a database that has no notes yet.
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'folder_notes'").fetchone():
+        return {}
+    rows = connection.execute(
+        "SELECT folders.path, mtime_ns, ctime_ns, inode FROM folders LEFT JOIN folder_notes"
+        " ON folder_notes.path = folders.path AND readers = ?",
+        [readers],
+    )
+    return {
+        path: None if ctime_ns is None else (mtime_ns, ctime_ns, inode)
+        for path, mtime_ns, ctime_ns, inode in rows
+    }
+
+
+def list_known_outside(connection: sqlite3.Connection, folders: Iterable[str]) -> list[KnownFile]:
+    """What is remembered of every row but the present ones right in these folders, by id."""
+    rows = connection.execute(
+        # A path without the letters of its name is its folder, with the slash.
+        f"SELECT {_KNOWN_COLUMNS} FROM photos WHERE id IN ("  # noqa: S608  constants only
+        "SELECT id FROM photos INDEXED BY idx_current_path WHERE missing_since IS NULL AND"
+        " rtrim(current_path, replace(current_path, '/', '')) NOT IN"
+        " (SELECT value FROM json_each(?))"
+        " UNION ALL SELECT id FROM photos WHERE missing_since > '') ORDER BY id",
+        [json.dumps([f"{folder}/" if folder else "" for folder in folders])],
+    )
+    return [KnownFile(*row) for row in rows]
+
+
+def count_present(connection: sqlite3.Connection) -> int:
+    """How many rows are present, companions too."""
+    count: int = connection.execute(
+        "SELECT count(*) FROM photos WHERE missing_since IS NULL"
+    ).fetchone()[0]
+    return count
 
 
 def list_present_ids(connection: sqlite3.Connection) -> list[int]:

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import click
 
-import app
 import catalog
 import cli_access
 import cli_dates
@@ -26,6 +25,7 @@ import cli_edits
 import cli_import
 import cli_trash
 import migrate_db
+import operation_runner
 import operation_state
 from cli_common import (
     data_dir_option,
@@ -112,6 +112,9 @@ def _describe_trouble(error: OSError | sqlite3.Error) -> str:
 def main(ctx: click.Context, data_dir: Path | None) -> None:
     """Lightkeep: a photo library that keeps what you say of a photo in the photo's own file."""
     logging.basicConfig(level=logging.WARNING, format="lightkeep: %(message)s")
+    # The figures of each operation: for a journal or a cron mail, not for who looks at the bar.
+    if ctx.invoked_subcommand == "serve" or not sys.stderr.isatty():
+        logging.getLogger(operation_runner.__name__).setLevel(logging.INFO)
     ctx.obj = data_dir
 
 
@@ -126,11 +129,15 @@ def serve(
 ) -> None:
     """Serve LIBRARY in the browser; without it $LIGHTKEEP_LIBRARY, ~/Pictures or a sample."""
     settings = make_settings(ctx, library or choose_library(), own_data_dir, host=host, port=port)
+    # Here, because no other verb needs Flask and pydantic: they take longer than a quick index.
+    import app
+
     app.serve(settings)
 
 
 @main.command()
 @library_argument
+@click.option("--quick", is_flag=True, help="Read only folders that changed; see the README.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--accept-missing", is_flag=True, help="Go on although many photos vanished.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -139,6 +146,7 @@ def serve(
 def index(
     ctx: click.Context,
     library: Path,
+    quick: bool,
     dry_run: bool,
     accept_missing: bool,
     as_json: bool,
@@ -147,12 +155,12 @@ def index(
     """Bring the index of LIBRARY to what lies on disk; the photos are only read."""
     settings = make_settings(ctx, library, own_data_dir)
     if dry_run:
-        report = _plan_index(settings, accept_missing=accept_missing)
+        report = _plan_index(settings, accept_missing=accept_missing, quick=quick)
     else:
         report = run_operation(
             settings,
             OperationType.UPDATE_INDEX,
-            {"accept_missing": accept_missing},
+            {"accept_missing": accept_missing} | ({"quick": True} if quick else {}),
             accept_missing=accept_missing,
         )
     print_report(ctx, report, describe_index(report, dry_run=dry_run), as_json=as_json)
@@ -175,10 +183,12 @@ class _PlanObserver:
         """A dry run stops by Ctrl-C alone: it has nothing to leave tidy."""
 
 
-def _plan_index(settings: Settings, *, accept_missing: bool) -> dict[str, Any]:
+def _plan_index(settings: Settings, *, accept_missing: bool, quick: bool) -> dict[str, Any]:
     terminal = Terminal()
     observer = _PlanObserver(terminal.show_count)
-    report: IndexReport = plan_update_index(settings, observer, accept_missing=accept_missing)
+    report: IndexReport = plan_update_index(
+        settings, observer, accept_missing=accept_missing, quick=quick
+    )
     terminal.clear()
     return {"operation_id": None, "status": "planned", **report.as_dict()}
 

@@ -228,13 +228,13 @@ class _RebuildRun:
             last_entry = row_transfer.find_last_entry(live)
         since = _now()
         self._build()
-        self._observer.report_progress(phase="check")
+        self._begin("check")
         self._verify(fewest=self._index.found - len(self._index.problems))
         self._compare()
         # Most of the work, so that little is left to do while edits wait.
         self._carry_over()
         self._observer.check()
-        self._observer.report_progress(phase="swap")
+        self._begin("swap")
         with self._live.exclusive():
             self._index_edited(last_entry, since)
             self._carry_over()
@@ -243,6 +243,10 @@ class _RebuildRun:
             self._backup = self._make_backup()
             self._work.close()  # so that all of it is in the one file
             self._live.replace_content(self._work.path)
+
+    def _begin(self, phase: str) -> None:
+        self._observer.report_progress(phase=phase)
+        self._observer.checkpoint.begin_phase(phase)
 
     def make_report(self, seconds: float) -> RebuildReport:
         index, differences = self._index, self._differences

@@ -104,6 +104,17 @@ CREATE TABLE folders (
 ) STRICT
 """
 
+FOLDER_NOTES: Final = """
+CREATE TABLE folder_notes (
+    path TEXT PRIMARY KEY REFERENCES folders (path) ON DELETE CASCADE,
+    ctime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    readers TEXT NOT NULL
+) STRICT
+"""
+"""Folders of which a quick index need read nothing while `folders.mtime_ns` and these are as the
+disk says, and the readers are the same: every photo in them has its row."""
+
 WRITE_JOURNAL: Final = """
 CREATE TABLE write_journal (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -143,6 +154,7 @@ TABLES: Final = (
     OPERATION_STATE,
     HASH_CACHE,
     FOLDERS,
+    FOLDER_NOTES,
     WRITE_JOURNAL,
     COMPANIONS,
     FACT_SEALS,

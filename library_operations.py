@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import operation_state
 import photo_listing
+import work_meter
 from daily_backup import rotate_now
 from date_edit import DateEdits, DateMode
 from duplicates import Duplicates
@@ -62,9 +63,13 @@ class LibraryOperations(LibraryParts):
             self.database, self.pool, self.favorites, self.dates, self.edit_undo, self.trash
         )
 
-    def start_update_index(self, *, accept_missing: bool = False) -> str:
-        """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
-        return self.start_operation(OperationType.UPDATE_INDEX, {"accept_missing": accept_missing})
+    def start_update_index(self, *, accept_missing: bool = False, quick: bool = False) -> str:
+        """Start Update Index; the id of its operation. Raises `BusyError` where one runs.
+
+        quick: as `Indexer.update` has it.
+        """
+        parameters = {"accept_missing": accept_missing} | ({"quick": True} if quick else {})
+        return self.start_operation(OperationType.UPDATE_INDEX, parameters)
 
     def start_operation(
         self, operation_type: OperationType, parameters: Mapping[str, Any] | None = None
@@ -77,6 +82,25 @@ class LibraryOperations(LibraryParts):
         chosen = dict(parameters or {})
         check_parameters(operation_type, chosen)
         return self.runner.start(operation_type, self._make_deed(operation_type, chosen), chosen)
+
+    def _count_pictures(self, deed: Deed) -> Deed:
+        """The same deed; small pictures that are drawn meanwhile, for whomever, are its figure."""
+
+        def counting(context: OperationContext) -> dict[str, Any]:
+            before = self.thumbnails.figures
+            try:
+                return deed(context)
+            finally:
+                now = self.thumbnails.figures
+                if now.drawn > before.drawn:
+                    work_meter.note(
+                        "decode",
+                        now.drawn_s - before.drawn_s,
+                        files=now.drawn - before.drawn,
+                        bytes=now.drawn_bytes - before.drawn_bytes,
+                    )
+
+        return counting
 
     def check_sources(self, sources: Sequence[str], upload: str | None = None) -> list[str]:
         """Sources that a page or a program names, as they are without links.
@@ -156,11 +180,8 @@ class LibraryOperations(LibraryParts):
         accept_missing = bool(parameters.get("accept_missing", False))
 
         def update_index(context: OperationContext) -> dict[str, Any]:
-            self._edits.finish_interrupted()
-            report = self.make_indexer().update(context, accept_missing=accept_missing)
-            self._supersede(OperationType.UPDATE_INDEX)
-            self._prepare_newest()
-            return report.as_dict()
+            quick = bool(parameters.get("quick", False))
+            return self._update_index(context, accept_missing=accept_missing, quick=quick)
 
         def rebuild(context: OperationContext) -> dict[str, Any]:
             self._edits.finish_interrupted()
@@ -188,7 +209,7 @@ class LibraryOperations(LibraryParts):
             OperationType.VERIFY_LIBRARY: verify,
             OperationType.IMPORT_PHOTOS: self._make_import_deed(parameters),
         }
-        return (deeds | self._list_edits(parameters))[operation_type]
+        return self._count_pictures((deeds | self._list_edits(parameters))[operation_type])
 
     def _list_edits(self, parameters: Mapping[str, Any]) -> dict[OperationType, Deed]:
         """The deeds that edit or move photos one by one."""
@@ -227,6 +248,17 @@ class LibraryOperations(LibraryParts):
             ),
         }
 
+    def _update_index(
+        self, context: OperationContext, *, accept_missing: bool, quick: bool
+    ) -> dict[str, Any]:
+        self._edits.finish_interrupted()
+        report = self.make_indexer().update(context, accept_missing=accept_missing, quick=quick)
+        if not quick:
+            self._supersede(OperationType.UPDATE_INDEX)
+        if not quick or report.added or report.changed:
+            self._prepare_newest()
+        return report.as_dict()
+
     def _make_import_deed(self, parameters: Mapping[str, Any]) -> Deed:
         def import_photos(context: OperationContext) -> dict[str, Any]:
             sources, upload = parameters.get("sources", []), parameters.get("upload")
@@ -261,11 +293,7 @@ class LibraryOperations(LibraryParts):
     def find_last_index(self) -> str | None:
         """When an index was last completed, ISO 8601 in UTC."""
         with self.database.reading() as connection:
-            for operation in operation_state.list_operations(connection, _LISTED_OPERATIONS):
-                completed = operation.status == OperationStatus.COMPLETED
-                if completed and operation.operation_type == OperationType.UPDATE_INDEX:
-                    return operation.updated_at
-        return None
+            return operation_state.find_last_completed(connection, OperationType.UPDATE_INDEX)
 
     def _prepare_newest(self) -> None:
         """Draw what the page shows first before somebody opens it."""

@@ -27,7 +27,9 @@ from file_edits import FileEdits
 from file_indexer import FileIndexer
 from file_opening import OpenedFile, open_inside
 from hash_cache import HashCache
+from library_figures import LibraryFigures, measure
 from library_sync import Indexer
+from listing_cache import ListingCache
 from media_workers import Priority, WorkerPool
 from photo_import import PhotoImport
 from settings import Settings
@@ -53,6 +55,7 @@ class LibraryParts:
         self.markers = tuple(markers)
         self.accounts = Accounts(settings.data_dir)
         self.database = open_database(settings.database_path)
+        self.listing = ListingCache(self.database)
         self.pool = make_pool(settings)
         self._exiftool = make_exiftool()
         self.thumbnails = ThumbnailStore(
@@ -176,6 +179,12 @@ class LibraryParts:
                 f"{photo.current_path} is not there now. Its row is kept; an index "
                 "finds the file again when it comes back or has moved."
             ) from error
+
+    def measure(self) -> LibraryFigures:
+        """What can be measured of the library now; nothing is written."""
+        return measure(
+            self.database, self.listing, self.cache, self.pool, self.thumbnails, self._exiftool
+        )
 
     def close_parts(self) -> None:
         """End the workers, close the database."""

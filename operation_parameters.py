@@ -15,7 +15,7 @@ MOST_PHOTOS: Final = 10_000
 DATE_MODES: Final = ("same", "shift", "sequence", "suggested")
 
 PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]] = {
-    OperationType.UPDATE_INDEX: {"accept_missing": bool},
+    OperationType.UPDATE_INDEX: {"accept_missing": bool, "quick": bool},
     OperationType.REBUILD_DATABASE: {"accept_missing": bool},
     OperationType.VERIFY_LIBRARY: {"budget_s": (int, float)},
     OperationType.IMPORT_PHOTOS: {"sources": list, "upload": str},

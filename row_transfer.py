@@ -21,7 +21,9 @@ from row_seals import has_seal
 
 MAX_EXAMPLES: Final = 200
 
-_DERIVED_TABLES: Final = frozenset({"photos", "hash_cache", "folders", "companions", "fact_seals"})
+_DERIVED_TABLES: Final = frozenset(
+    {"photos", "hash_cache", "folders", "folder_notes", "companions", "fact_seals"}
+)
 _COUNTED_TABLES: Final = {
     "deleted_photos": "trash",
     "write_journal": "journal",

@@ -113,6 +113,8 @@ def describe_index(report: dict[str, Any], *, dry_run: bool = False) -> str:
         f"{report['found']:,} photos found; {would}{counts}.",
         f"{opened:,} files read in {report['seconds']:,.1f} s.",
     ]
+    if passed := report.get("folders_passed"):
+        lines.append(f"{passed:,} folders were as they had been, and were not read.")
     if report["ignored"]:
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in report["ignored"].items())
         lines.append(f"Not photos that this version shows: {kinds}.")

@@ -142,11 +142,22 @@ class BulkFavoriteBody(Message):
 
 
 class IndexBody(Message):
-    """Bring the index to what lies on disk, or build the database anew."""
+    """Bring the index to what lies on disk."""
 
     model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"type": "update_index"}]})
 
-    type: Literal["update_index", "rebuild_database"]
+    type: Literal["update_index"]
+    accept_missing: bool = Field(False, description="Go on where many photos have vanished.")
+    quick: bool = Field(
+        False,
+        description="Read only folders that changed; a file changed in place is not seen.",
+    )
+
+
+class RebuildBody(Message):
+    """Build the database anew."""
+
+    type: Literal["rebuild_database"]
     accept_missing: bool = Field(False, description="Go on where many photos have vanished.")
 
 
@@ -178,7 +189,7 @@ class ImportBody(Message):
     upload: UploadId | None = Field(None, description="What `/api/import/files` named.")
 
 
-OperationBody = Annotated[IndexBody | VerifyBody | ImportBody, Discriminator("type")]
+OperationBody = Annotated[IndexBody | RebuildBody | VerifyBody | ImportBody, Discriminator("type")]
 
 
 # -- answers -----------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def _keep_static_files(response: Response) -> Response:
 
 def answer_error(status: int, code: str, message: str) -> ResponseReturnValue:
     """An error as JSON for programs, as a page for people."""
-    if request.path.startswith("/api/") or request.path == "/healthz":
+    if request.path.startswith("/api/") or request.path in ("/healthz", "/metrics"):
         return jsonify(error={"code": code, "message": message}), status
     return render_template("error.html", status=status, message=message), status
 
@@ -282,6 +282,7 @@ _DEEDS: Final = {
 }
 _PHASES: Final = {
     "walk": "looking through the folders",
+    "match": "comparing with the rows",
     "read": "reading files",
     "write": "writing the rows",
     "build": "reading files into a new database",
@@ -296,6 +297,11 @@ _PHASES: Final = {
     "purge": "deleting",
     "merge": "comparing and merging",
     "edit": "writing into photos",
+    "hash": "reading and hashing bytes",
+    "tags": "reading tags",
+    "exiftool": "ExifTool",
+    "decode": "drawing small pictures",
+    "database": "transactions",
 }
 
 

@@ -26,6 +26,7 @@ from web.api_models import (
     OperationBody,
     OperationsAnswer,
     OperationStarted,
+    RebuildBody,
     VerifyBody,
 )
 from web.common import get_library, name_phase
@@ -64,7 +65,7 @@ def _start(operation_type: object, parameters: dict[str, Any]) -> str:
     writes=True,
 )
 def start_operation(
-    query: StartQuery, body: IndexBody | VerifyBody | ImportBody
+    query: StartQuery, body: IndexBody | RebuildBody | VerifyBody | ImportBody
 ) -> ResponseReturnValue:
     """Start long work: one thing at a time; or have the plan of an import."""
     parameters = body.model_dump(exclude={"type"}, exclude_none=True, exclude_unset=True)
