@@ -354,7 +354,7 @@ def test_without_javascript_every_month_is_a_link_away(browser: Browser, site: s
     page.goto(site)
     assert page.locator(".cell").count() > 50
     page.locator(".cells-link a", has_text="May 2000").click()
-    assert page.locator("h2").inner_text() == "May 2000"
+    assert page.locator("main h2").inner_text() == "May 2000"
     page.locator(".cell a").first.click()
     assert page.locator(".viewer-panel h2").inner_text() == "Saturday, May 6, 2000"
     page.locator("[data-next], [data-previous]").first.click()
@@ -546,8 +546,8 @@ def test_what_was_interrupted_is_asked_about_over_the_page_and_goes_on(
 ) -> None:
     page = window.page
     page.goto(interrupted_site[0])
-    wait(page, "() => document.querySelector('dialog.resume:modal')")
-    dialog = page.locator("dialog.resume")
+    wait(page, "() => document.querySelector('dialog[data-resume]:modal')")
+    dialog = page.locator("dialog[data-resume]")
     assert "Rebuild of the database was interrupted" in dialog.inner_text()
     assert "40 of 100 files · 40 %" in dialog.inner_text()
     assert "It stopped today at" in dialog.inner_text()
@@ -555,7 +555,7 @@ def test_what_was_interrupted_is_asked_about_over_the_page_and_goes_on(
     assert page.evaluate("document.activeElement.textContent") == "Resume"
     page.keyboard.press("Enter")
     page.get_by_text("The database was built anew.").wait_for()
-    assert page.locator("dialog.resume").count() == 0
+    assert page.locator("dialog[data-resume]").count() == 0
     assert window.complaints == []
 
 
@@ -565,11 +565,11 @@ def test_the_question_can_wait_and_stands_under_operations(
     url, library = interrupted_site
     page = window.page
     page.goto(url)
-    wait(page, "() => document.querySelector('dialog.resume:modal')")
+    wait(page, "() => document.querySelector('dialog[data-resume]:modal')")
     page.keyboard.press("Escape")
     page.reload()
     page.wait_for_selector(".cell")
-    assert not page.locator("dialog.resume").is_visible()
+    assert not page.locator("dialog[data-resume]").is_visible()
     page.locator("[data-menu] summary").click()
     page.get_by_role("link", name="Operations").click()
     page.get_by_role("button", name="Discard").click()
@@ -585,7 +585,7 @@ def test_the_question_can_be_answered_without_javascript(
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(url)
-    box = page.locator("dialog.resume").bounding_box()
+    box = page.locator("dialog[data-resume]").bounding_box()
     first = page.locator(".cell").first.bounding_box()
     assert box
     assert first
