@@ -1,0 +1,197 @@
+"""day_folders: imported photos that move to the folder of their new day, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edit_box import EditBox, needs_exiftool, opened_box
+from pictures import make_jpeg
+from PIL import Image
+
+import day_folders
+from date_edit import DateMode
+from library import open_library
+from settings import load_settings
+
+pytestmark = needs_exiftool
+
+OLD, NEW = "2019/2019-07-14", "2020/2020-01-02"
+WHEN = "2020-01-02 12:00:00"
+
+
+@pytest.fixture
+def root(home: Path) -> Path:
+    root = home / "photos"
+    make_jpeg(root / OLD / "a.jpg", 1, date="2019:07:14 18:03:22")
+    return root
+
+
+@pytest.fixture
+def box(root: Path) -> Iterator[EditBox]:
+    with opened_box(root) as box:
+        yield box
+
+
+def run(box: EditBox, operation_id: str) -> dict[str, Any]:
+    progress = box.library.runner.wait(operation_id, timeout=60)
+    assert progress.status == "completed", progress.message
+    assert progress.report is not None
+    return progress.report
+
+
+def change(box: EditBox, *paths: str) -> str:
+    """Give these photos the day `NEW` and move them; the operation's id."""
+    box.index()
+    ids = [box.photo(path).id for path in paths]
+    operation_id = box.library.start_dates(ids, DateMode.SAME, WHEN, move_files=True)
+    run(box, operation_id)
+    return operation_id
+
+
+def test_a_photo_and_its_sidecar_move_under_the_same_id_and_an_undo_brings_both_back(
+    box: EditBox,
+) -> None:
+    Image.new("RGB", (8, 8), "teal").save(box.root / OLD / "b.bmp")
+    box.index()
+    before_bytes = (box.root / OLD / "a.jpg").read_bytes()
+    ids = {name: box.photo(f"{OLD}/{name}").id for name in ("a.jpg", "b.bmp")}
+    library = box.library
+    # A BMP keeps its date in its sidecar.
+    run(box, library.start_dates([ids["b.bmp"]], DateMode.SAME, "2019-07-14 09:00:00"))
+    assert (box.root / OLD / "b.bmp.xmp").exists()
+    operation_id = change(box, f"{OLD}/a.jpg", f"{OLD}/b.bmp")
+    assert sorted(os.listdir(box.root / NEW)) == ["a.jpg", "b.bmp", "b.bmp.xmp"]
+    assert not (box.root / "2019").exists()
+    assert {name: box.photo(f"{NEW}/{name}").id for name in ids} == ids
+    assert box.photo(f"{NEW}/b.bmp").sidecar_path == f"{NEW}/b.bmp.xmp"
+    progress = library.runner.wait(library.start_update_index(), timeout=60)
+    assert progress.report is not None
+    assert (progress.report["new"], progress.report["moved"]) == (0, 0)
+    run(box, library.start_undo(operation_id))
+    assert sorted(os.listdir(box.root / OLD)) == ["a.jpg", "b.bmp", "b.bmp.xmp"]
+    assert not (box.root / "2020").exists()
+    assert {name: box.photo(f"{OLD}/{name}").id for name in ids} == ids
+    assert box.photo(f"{OLD}/b.bmp").date_taken == "2019-07-14T09:00:00"
+    assert (box.root / OLD / "a.jpg").read_bytes() == before_bytes
+
+
+def test_only_what_an_import_placed_there_moves_and_other_files_stay(box: EditBox) -> None:
+    make_jpeg(box.root / "Trip" / "c.jpg", 3, date="2019:07:14 10:00:00")
+    make_jpeg(box.root / "Undated" / "d.jpg", 4)
+    (box.root / OLD / "notes.txt").write_text("mine")
+    box.index()
+    ids = [box.photo(path).id for path in (f"{OLD}/a.jpg", "Trip/c.jpg", "Undated/d.jpg")]
+    planned = box.library.plan_dates(ids, DateMode.SAME, WHEN)
+    assert {one.path: one.moves_to for one in planned} == {
+        f"{OLD}/a.jpg": NEW,
+        "Trip/c.jpg": None,
+        "Undated/d.jpg": NEW,
+    }
+    change(box, f"{OLD}/a.jpg", "Trip/c.jpg", "Undated/d.jpg")
+    assert sorted(os.listdir(box.root / NEW)) == ["a.jpg", "d.jpg"]
+    assert (box.root / "Trip/c.jpg").exists()
+    assert os.listdir(box.root / OLD) == ["notes.txt"]
+    assert not (box.root / "Undated").exists()
+
+
+def test_without_the_option_nothing_moves(box: EditBox) -> None:
+    ids = [box.photo(f"{OLD}/a.jpg").id]
+    run(box, box.library.start_dates(ids, DateMode.SAME, WHEN))
+    assert box.photo(f"{OLD}/a.jpg").date_taken == "2020-01-02T12:00:00"
+
+
+def test_a_pair_gets_one_number_where_its_name_is_taken_and_stays_a_pair(box: EditBox) -> None:
+    make_jpeg(box.root / NEW / "a.jpg", 9, date="2020:01:02 08:00:00")
+    Image.new("RGB", (9, 9), "red").save(box.root / OLD / "a.png")
+    taken = (box.root / NEW / "a.jpg").read_bytes()
+    box.index()
+    run(
+        box,
+        box.library.start_dates(
+            [box.photo(f"{OLD}/a.png").id], DateMode.SAME, "2019-07-14 18:03:22"
+        ),
+    )
+    operation_id = change(box, f"{OLD}/a.jpg", f"{OLD}/a.png")
+    names = sorted(os.listdir(box.root / NEW))
+    assert names == ["a (2).jpg", "a (2).png", "a.jpg"]
+    assert (box.root / NEW / "a.jpg").read_bytes() == taken
+    make_jpeg(box.root / OLD / "a.jpg", 7)
+    run(box, box.library.start_undo(operation_id))
+    assert os.listdir(box.root / NEW) == ["a.jpg"]
+    assert len(os.listdir(box.root / OLD)) == 3
+
+
+def test_a_photo_whose_date_cannot_be_written_stays(box: EditBox) -> None:
+    path = box.root / OLD / "a.jpg"
+    photo_id = box.photo(f"{OLD}/a.jpg").id
+    make_jpeg(path, 8, date="2019:07:14 18:03:22")  # another picture than was indexed
+    report = run(box, box.library.start_dates([photo_id], DateMode.SAME, WHEN, move_files=True))
+    assert report["error_count"] == 1
+    assert path.exists()
+    assert not (box.root / "2020").exists()
+
+
+class _Killed(BaseException):
+    """As if the process had ended here."""
+
+
+@pytest.mark.parametrize("moment", ["before the rename", "after the rename", "before the row"])
+def test_a_move_that_was_cut_off_is_ended_when_the_library_is_opened(
+    root: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    Image.new("RGB", (8, 8), "teal").save(root / "Undated.bmp")
+    with opened_box(root) as box:
+        photo_id = box.photo(f"{OLD}/a.jpg").id
+        (root / OLD / "a.jpg.xmp").write_text("<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
+        box.index()
+        library = box.library
+        outcome = library.dates.set_date(photo_id, _new_date())
+        _kill(monkeypatch, moment)
+        with pytest.raises(_Killed):
+            library._edits.move_to_day(photo_id, OLD, None)
+        monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(root.parent))
+    library = open_library(load_settings(root))
+    try:
+        box = EditBox(library)
+        folder = OLD if moment == "before the rename" else NEW
+        assert box.photo(f"{folder}/a.jpg").id == photo_id
+        assert sorted(os.listdir(root / folder)) == ["a.jpg", "a.jpg.xmp"]
+        library._edits.move_to_day(photo_id, OLD, None)  # as a resumed operation does
+        assert box.photo(f"{NEW}/a.jpg").id == photo_id
+        assert sorted(os.listdir(root / NEW)) == ["a.jpg", "a.jpg.xmp"]
+        assert outcome.edit_id
+        library.undo_edit(outcome.edit_id)
+        assert box.photo(f"{OLD}/a.jpg").date_taken == "2019-07-14T18:03:22"
+        assert sorted(os.listdir(root / OLD)) == ["a.jpg", "a.jpg.xmp"]
+        assert not (root / "2020").exists()
+    finally:
+        library.close()
+
+
+def _new_date() -> Any:
+    from date_tags import NewDate, parse_moment
+
+    return NewDate(parse_moment(WHEN))
+
+
+def _kill(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    rename: Callable[[str, str], None] = day_folders.rename_new
+
+    def die(*_: object, **__: object) -> None:
+        raise _Killed
+
+    def rename_and_die(source: str, target: str) -> None:
+        rename(source, target)
+        raise _Killed
+
+    if moment == "before the rename":
+        monkeypatch.setattr(day_folders, "rename_new", die)
+    elif moment == "after the rename":
+        monkeypatch.setattr(day_folders, "rename_new", rename_and_die)
+    else:
+        monkeypatch.setattr(day_folders, "pair_folders", die)
