@@ -15,7 +15,7 @@ from typing import Final
 
 import catalog
 import write_journal
-from catalog import Photo
+from catalog import Photo, PhotoRecord
 from edit_recovery import EditParts
 from errors import EditRefusedError, LibraryError
 from file_indexer import find_file
@@ -200,7 +200,7 @@ class DayFolders:
         file = find_file(self.parts.places.root, path)
         stat, sidecar = file.stat, file.sidecar
         moved = replace(
-            photo,
+            PhotoRecord(**{name: getattr(photo, name) for name in PhotoRecord.__slots__}),
             current_path=path,
             original_filename=os.path.basename(path),
             ctime_ns=stat.ctime_ns,
@@ -219,7 +219,7 @@ class DayFolders:
             if known:
                 self._keep_hashes(connection, moved)
 
-    def _keep_hashes(self, connection: sqlite3.Connection, photo: Photo) -> None:
+    def _keep_hashes(self, connection: sqlite3.Connection, photo: PhotoRecord) -> None:
         """A rename changes no bytes: they need not be read again."""
         stamps = photo.mtime_ns, photo.file_size, photo.ctime_ns
         hashes = Hashes(photo.content_hash, photo.media_hash)
