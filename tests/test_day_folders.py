@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import crash_points
 import pytest
 from edit_box import EditBox, needs_exiftool, opened_box
+from edit_deeds import perform
 from pictures import make_jpeg
 from PIL import Image
 
 import day_folders
 from date_edit import DateMode
+from date_tags import NewDate, parse_moment
 from library import open_library
 from settings import load_settings
 
 pytestmark = needs_exiftool
 
 OLD, NEW = "2019/2019-07-14", "2020/2020-01-02"
+CHILD = Path(__file__).with_name("crash_edit_child.py")
+CALLS = ("renameat2", "rename", "pwrite64", "unlink", "mkdir", "rmdir")
 WHEN = "2020-01-02 12:00:00"
 
 
@@ -149,7 +156,7 @@ def test_a_move_that_was_cut_off_is_ended_when_the_library_is_opened(
         (root / OLD / "a.jpg.xmp").write_text("<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
         box.index()
         library = box.library
-        outcome = library.dates.set_date(photo_id, _new_date())
+        outcome = library.dates.set_date(photo_id, NewDate(parse_moment(WHEN)))
         _kill(monkeypatch, moment)
         with pytest.raises(_Killed):
             library._edits.move_to_day(photo_id, OLD, None)
@@ -173,12 +180,6 @@ def test_a_move_that_was_cut_off_is_ended_when_the_library_is_opened(
         library.close()
 
 
-def _new_date() -> Any:
-    from date_tags import NewDate, parse_moment
-
-    return NewDate(parse_moment(WHEN))
-
-
 def _kill(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     rename: Callable[[str, str], None] = day_folders.rename_new
 
@@ -195,3 +196,61 @@ def _kill(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
         monkeypatch.setattr(day_folders, "rename_new", rename_and_die)
     else:
         monkeypatch.setattr(day_folders, "pair_folders", die)
+
+
+# -- killed at any moment --------------------------------------------------------------------
+
+
+def _lay_out(folder: Path, slot: str) -> Path:
+    root = folder / "library"
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(folder / slot, root)
+    return root
+
+
+def _try_points(tmp_path: Path, deed: str, count: int | None) -> None:
+    """Kill the deed at these points, resume it, and look for both photos and the sidecar."""
+    crash_points.require_strace()
+    folder = tmp_path / "scene"
+    before = folder / "before"
+    make_jpeg(before / OLD / "a.jpg", 1, date="2019:07:14 18:03:22")
+    Image.new("RGB", (8, 8), "teal").save(before / OLD / "a.png")
+    (before / OLD / "a.jpg.xmp").write_text("<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
+    with opened_box(_lay_out(folder, "before"), workers=1) as box:
+        png = box.photo(f"{OLD}/a.png").id
+        box.library.dates.set_date(png, NewDate(parse_moment("2019-07-14 09:00:00")))
+        ids = {name: box.photo(f"{OLD}/{name}").id for name in ("a.jpg", "a.png")}
+        if deed == "from_day":
+            perform(box.library, "to_day")
+        box.library.back_up("so that none is due while a move is disturbed")
+    shutil.copytree(folder / "library", folder / "rest")
+    command = [sys.executable, str(CHILD), deed, str(folder / "library")]
+    _lay_out(folder, "rest")
+    points = crash_points.list_points(command, CALLS)
+    renames = [point for point in points if point.syscall == "renameat2"]
+    assert renames, "the moves were not seen"
+    chosen = [*renames, *crash_points.sample(points, count)] if count is not None else points
+    for point in chosen:
+        root = _lay_out(folder, "rest")
+        crash_points.run_point(command, point)
+        goal = OLD if deed == "from_day" else NEW
+        with opened_box(root, workers=1) as box:
+            perform(box.library, deed)
+            box.index()
+            assert {name: box.photo(f"{goal}/{name}").id for name in ids} == ids, point
+            names = sorted(os.listdir(root / goal))
+            assert names == ["a.jpg", "a.jpg.xmp", "a.png"], (point, names)
+            assert not (root / (NEW if goal == OLD else OLD)).exists(), point
+            date = box.photo(f"{goal}/a.jpg").date_taken
+            assert date == ("2019-07-14T18:03:22" if goal == OLD else "2020-01-02T12:00:00"), point
+
+
+@pytest.mark.crash
+def test_a_change_killed_at_its_renames_is_whole_once_resumed(home: Path) -> None:
+    _try_points(home, "to_day", 0)
+
+
+@pytest.mark.crash_all
+@pytest.mark.parametrize("deed", ["to_day", "from_day"])
+def test_a_change_killed_at_any_moment_is_whole_once_resumed(home: Path, deed: str) -> None:
+    _try_points(home, deed, None)
