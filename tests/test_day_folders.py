@@ -17,6 +17,7 @@ from pictures import make_jpeg
 from PIL import Image
 
 import day_folders
+import verified_copy
 from date_edit import DateMode
 from date_tags import NewDate, parse_moment
 from library import open_library
@@ -181,7 +182,7 @@ def test_a_move_that_was_cut_off_is_ended_when_the_library_is_opened(
 
 
 def _kill(monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
-    rename: Callable[[str, str], None] = day_folders.rename_new
+    rename: Callable[[str, str], None] = verified_copy.rename_new
 
     def die(*_: object, **__: object) -> None:
         raise _Killed
