@@ -67,7 +67,20 @@ class DayFolders:
         if os.path.dirname(photo.current_path) != os.path.dirname(move.after.path):
             raise EditRefusedError(f"{photo.current_path} was moved since, and stays there.")
         folder, name = os.path.split(move.before.path)
-        return self._move(photo, folder, stem_of(name), main_id, operation_id, undoes=move.id)
+        exactly = self._is_free(move, stem_of(name))
+        return self._move(
+            photo, folder, stem_of(name), main_id, operation_id, move.id, exactly=exactly
+        )
+
+    def _is_free(self, move: Edit, stem: str) -> bool:
+        """Whether all that left a folder under one name with this photo could have it again."""
+        with self.parts.database.reading() as connection:
+            moved = write_journal.list_moves(connection, move.operation_id, stem)
+        left = [one for one in moved if _belong(one.before.path or "", move.before.path or "")]
+        paths = [
+            path for one in [move, *left] for path in (one.before.path, one.before.sidecar_path)
+        ]
+        return not any(os.path.lexists(self._locate(path)) for path in paths if path)
 
     def settle(self, entry: Edit) -> EditState | None:
         """End a move that was interrupted; None where that cannot be told now."""
@@ -113,12 +126,16 @@ class DayFolders:
         main_id: int,
         operation_id: str | None,
         undoes: int | None = None,
+        *,
+        exactly: bool = False,
     ) -> str:
         path = photo.current_path
         try:
             found = find_file(self.parts.places.root, path)
             sidecar = found.sidecar.path if found.sidecar else None
-            target, beside = self._choose(photo, sidecar, folder, stem, operation_id)
+            target, beside = self._choose(
+                photo, sidecar, folder, stem, operation_id, exactly=exactly
+            )
             entry = self._plan(
                 PlannedEdit(
                     photo_id=photo.id,
@@ -147,7 +164,14 @@ class DayFolders:
         return target
 
     def _choose(
-        self, photo: Photo, sidecar: str | None, folder: str, stem: str, operation_id: str | None
+        self,
+        photo: Photo,
+        sidecar: str | None,
+        folder: str,
+        stem: str,
+        operation_id: str | None,
+        *,
+        exactly: bool,
     ) -> tuple[str, str | None]:
         """Free paths for a photo and its sidecar, under the stem of what belongs to it."""
         absolute = make_folder(self.parts.places.root, folder)
@@ -166,9 +190,10 @@ class DayFolders:
         )
         here = [os.path.basename(path) for path in rows if os.path.dirname(path) == folder]
         wanted = [name] + ([os.path.basename(sidecar)] if sidecar else [])
-        beside = partner or (stem if stem != own_stem else None)
+        # The name of before, which the choice below may number.
+        wanted = [f"{stem}{one[len(own_stem) :]}" for one in wanted]
         chosen = FolderNames(absolute, here, _OWNER).choose(
-            wanted, own_stem, sidecars={}, beside=beside
+            wanted, stem, sidecars={}, beside=partner or (stem if exactly else None)
         )
         paths = [f"{folder}/{chosen[one]}" if folder else chosen[one] for one in wanted]
         return paths[0], paths[1] if sidecar else None

@@ -13,7 +13,7 @@ import crash_points
 import pytest
 from edit_box import EditBox, needs_exiftool, opened_box
 from edit_deeds import perform
-from pictures import make_jpeg
+from pictures import make_film, make_jpeg
 from PIL import Image
 
 import day_folders
@@ -114,23 +114,29 @@ def test_without_the_option_nothing_moves(box: EditBox) -> None:
 
 def test_a_pair_gets_one_number_where_its_name_is_taken_and_stays_a_pair(box: EditBox) -> None:
     make_jpeg(box.root / NEW / "a.jpg", 9, date="2020:01:02 08:00:00")
-    Image.new("RGB", (9, 9), "red").save(box.root / OLD / "a.png")
+    make_film(box.root / OLD / "a.mov", "mov", "mpeg4")
     taken = (box.root / NEW / "a.jpg").read_bytes()
     box.index()
-    run(
-        box,
-        box.library.start_dates(
-            [box.photo(f"{OLD}/a.png").id], DateMode.SAME, "2019-07-14 18:03:22"
-        ),
-    )
-    operation_id = change(box, f"{OLD}/a.jpg", f"{OLD}/a.png")
+    day = NewDate(parse_moment("2019-07-14 18:03:22"))
+    box.library.dates.set_date(box.photo(f"{OLD}/a.mov").id, day)
+    operation_id = change(box, f"{OLD}/a.jpg", f"{OLD}/a.mov")
     names = sorted(os.listdir(box.root / NEW))
-    assert names == ["a (2).jpg", "a (2).png", "a.jpg"]
+    assert [name for name in names if not name.endswith(".xmp")] == [
+        "a (2).jpg",
+        "a (2).mov",
+        "a.jpg",
+    ]
+    with box.library.database.reading() as connection:
+        assert len(connection.execute("SELECT 1 FROM companions").fetchall()) == 1
     assert (box.root / NEW / "a.jpg").read_bytes() == taken
     make_jpeg(box.root / OLD / "a.jpg", 7)
     run(box, box.library.start_undo(operation_id))
     assert os.listdir(box.root / NEW) == ["a.jpg"]
-    assert len(os.listdir(box.root / OLD)) == 3
+    assert sorted(one for one in os.listdir(box.root / OLD) if one[-3:] != "xmp") == [
+        "a (2).jpg",
+        "a (2).mov",
+        "a.jpg",
+    ]
 
 
 def test_a_photo_whose_date_cannot_be_written_stays(box: EditBox) -> None:
