@@ -36,6 +36,7 @@ class _TakesSpans(click.Command):
 @click.argument("when", metavar="WHEN")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--step", metavar="SPAN", help="Count on from WHEN, photo by photo, oldest first.")
+@click.option("--move", is_flag=True, help="Move imported files to the folder of their new day.")
 @click.option("--dry-run", is_flag=True, help="Say the old and the new dates, and write nothing.")
 @json_option
 @data_dir_option
@@ -46,6 +47,7 @@ def set_date(
     when: str,
     paths: tuple[str, ...],
     step: str | None,
+    move: bool,
     dry_run: bool,
     as_json: bool,
     own_data_dir: Path | None,
@@ -66,11 +68,11 @@ def set_date(
         if not photo_ids:
             return found.complete({})
         if not dry_run:
-            started = opened.start_dates(photo_ids, mode, value, step)
+            started = opened.start_dates(photo_ids, mode, value, step, move_files=move)
             return found.complete(finish_operation(opened, started))
         planned = opened.plan_dates(photo_ids, mode, value, step)
         if not as_json:
-            click.echo("\n".join(map(_describe, planned)))
+            click.echo("\n".join(_describe(one, move=move) for one in planned))
         return found.complete(_report_plan(planned))
 
     report_edits(ctx, settings, edit, as_json=as_json)
@@ -100,12 +102,19 @@ def _report_plan(planned: Sequence[PlannedDate]) -> dict[str, Any]:
         "problems": problems,
         "problem_count": len(problems),
         "dates": [
-            {"path": one.path, "before": one.before, "after": one.after, "source": one.source}
+            {
+                "path": one.path,
+                "before": one.before,
+                "after": one.after,
+                "source": one.source,
+                "moves_to": one.moves_to,
+            }
             for one in planned
         ],
     }
 
 
-def _describe(one: PlannedDate) -> str:
+def _describe(one: PlannedDate, *, move: bool) -> str:
     source = f" (from its {one.source})" if one.source else ""
-    return f"{quote(one.path)}: {one.before or 'no date'} -> {one.after or 'none'}{source}"
+    place = f", to {quote(one.moves_to)}" if move and one.moves_to else ""
+    return f"{quote(one.path)}: {one.before or 'no date'} -> {one.after or 'none'}{source}{place}"

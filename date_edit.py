@@ -14,10 +14,12 @@ from capture_date import LocalDate
 from catalog import Photo
 from date_suggestions import Neighbors, suggest_date
 from date_tags import NewDate, check_moment, parse_moment, parse_shift, parse_span
+from day_folders import find_import_folder
 from db import Database
 from edit_wishes import DateWish
 from errors import InvalidRequestError, LibraryError, NotFoundError
 from file_edits import EditOutcome, FileEdits
+from import_plan import day_folder
 from many_edits import edit_many
 from operation_runner import OperationContext
 
@@ -36,6 +38,8 @@ class PlannedDate:
     """One photo of a plan: ISO 8601 local times, offset where known; `problem` as a sentence.
 
     source: where a suggested date comes from: `name`, `folder` or `neighbors`.
+    moves_to: the folder of the new day, relative to the library, of a photo that lies where an
+    import put it by its old date; None of all others, and where that stays its folder.
     """
 
     photo_id: int
@@ -45,6 +49,7 @@ class PlannedDate:
     utc_offset: str | None = None
     source: str | None = None
     problem: str | None = None
+    moves_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +93,43 @@ class DateEdits:
         mode: DateMode,
         value: str,
         step: str | None = None,
+        *,
+        move_files: bool = False,
     ) -> dict[str, Any]:
         """The deed of `update_date`. Resumed it gives no photo a second shift: the dates are
         those that were planned when it began, which its checkpoint keeps.
+
+        move_files: photos that a plan gives a `moves_to` go there, once they have their dates.
         """
         planned: dict[str, Any] | None = context.checkpoint.state.get("planned")
         if planned is None:
             plan = self.plan(photo_ids, mode, value, step)
             planned = {str(one.photo_id): [one.after, one.utc_offset, one.problem] for one in plan}
             context.checkpoint.state["planned"] = planned
+            context.checkpoint.state["moving"] = {
+                str(one.photo_id): one.path.rpartition("/")[0] for one in plan if one.moves_to
+            }
             with self.database.transaction() as connection:
                 context.checkpoint.save(connection)
         dates = planned
+        moving = context.checkpoint.state.get("moving", {}) if move_files else {}
 
         def edit(photo_id: int) -> bool:
             text, offset, problem = dates[str(photo_id)]
             if text is None:
                 raise InvalidRequestError(problem)
             new = NewDate(LocalDate(text, offset), keeps_fraction=mode == DateMode.SHIFT)
-            return self.set_date(photo_id, new, context.operation_id).edit_id is not None
+            written = self.set_date(photo_id, new, context.operation_id).edit_id is not None
+            left = moving.get(str(photo_id))
+            if left is not None:
+                self.edits.move_to_day(photo_id, left, context.operation_id)
+            return written
 
-        return edit_many(self.database, context, photo_ids, edit, repeatable=True)
+        try:
+            return edit_many(self.database, context, photo_ids, edit, repeatable=True)
+        finally:
+            if moving:
+                self.edits.remove_empty_folders(context.operation_id)
 
     def _suggest(self, photos: Sequence[Photo]) -> list[PlannedDate]:
         """Dates for those that have none."""
@@ -178,4 +199,12 @@ def _describe(photo: Photo, new: NewDate | str) -> PlannedDate:
     if isinstance(new, str):
         return PlannedDate(photo.id, photo.current_path, photo.date_taken, None, problem=new)
     date = new.date
-    return PlannedDate(photo.id, photo.current_path, photo.date_taken, date.text, date.utc_offset)
+    left, folder = find_import_folder(photo), day_folder(date.text)
+    return PlannedDate(
+        photo.id,
+        photo.current_path,
+        photo.date_taken,
+        date.text,
+        date.utc_offset,
+        moves_to=folder if left not in (None, folder) else None,
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
+import catalog
 import write_journal
 from capture_date import LocalDate
 from date_tags import NewDate
@@ -30,15 +31,30 @@ class EditUndo:
         """Take one edit back. Raises `EditRefusedError` where something later stands on it."""
         with self.database.reading() as connection:
             edit = write_journal.get_edit(connection, edit_id)
+            moves = write_journal.list_open_moves(connection, edit_id)
+            taken = write_journal.find_undoing(connection, edit_id) if moves else None
+        if edit.photo_id is not None and taken:
+            # The date is back, and the place was not when this was interrupted.
+            return self._move_back(edit, taken, operation_id)
         if not edit.undoable or edit.photo_id is None:
             raise EditRefusedError(_say_why_not(edit))
-        return self.edits.write(
+        outcome = self.edits.write(
             edit.photo_id,
             self._make_wish(edit),
             takes_back=edit,
             is_undo=True,
             operation_id=operation_id,
         )
+        return self._move_back(edit, outcome.edit_id, operation_id) if moves else outcome
+
+    def _move_back(self, edit: Edit, taken_by: int | None, operation_id: str | None) -> EditOutcome:
+        """Bring a photo back to where it lay before its date was changed."""
+        assert edit.photo_id is not None
+        left = self.edits.move_back(edit, taken_by or edit.id, operation_id)
+        if operation_id is None:
+            self.edits.remove_empty_folders(None, left)
+        with self.database.reading() as connection:
+            return EditOutcome(catalog.get_photo(connection, edit.photo_id), taken_by)
 
     def _make_wish(self, edit: Edit) -> Wish:
         if edit.kind == EditKind.RATING:
@@ -50,17 +66,26 @@ class EditUndo:
         """The deed of `undo_edits`: take back all that an operation did, the last first."""
         with self.database.reading() as connection:
             edits = write_journal.list_edits_of_operation(connection, operation_id)
+            moves = write_journal.list_moves(connection, operation_id)
+        # Of these the place is still to be taken back, also where the date was already.
+        moved = {move.main_id for move in moves if move.state == EditState.DONE}
         left = {
             edit.photo_id: edit.id
             for edit in edits
-            if edit.state == EditState.DONE and edit.photo_id is not None
+            if edit.photo_id is not None and (edit.state == EditState.DONE or edit.id in moved)
         }
-        return edit_many(
-            self.database,
-            context,
-            list(reversed(left)),
-            lambda photo_id: self.undo(left[photo_id], context.operation_id).edit_id is not None,
-        )
+        try:
+            return edit_many(
+                self.database,
+                context,
+                list(reversed(left)),
+                lambda photo_id: (
+                    self.undo(left[photo_id], context.operation_id).edit_id is not None
+                ),
+                repeatable=True,
+            )
+        finally:
+            self.edits.remove_empty_folders(context.operation_id)
 
 
 def _say_why_not(edit: Edit) -> str:

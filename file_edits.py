@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import catalog
 import write_journal
 from catalog import Photo
+from day_folders import DayFolders
 from edit_recovery import EditParts, EditRecovery, bring_row
 from edit_run import EditRun
 from edit_wishes import Wish
 from errors import EditNotNotedError, EditRefusedError, LibraryError
-from write_journal import Edit, EditState
+from write_journal import Edit, EditKind, EditState
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class FileEdits:
     def __init__(self, parts: EditParts) -> None:
         self._parts = parts
         self._recovery = EditRecovery(parts.places, parts.database, parts.pool)
+        self._folders = DayFolders(parts)
         self._lock = threading.Lock()
 
     def write(
@@ -65,6 +67,45 @@ class FileEdits:
                 _finish(run, photo)
             with self._parts.database.reading() as connection:
                 return EditOutcome(catalog.get_photo(connection, photo_id), run.edit_id)
+
+    def move_to_day(self, photo_id: int, left: str, operation_id: str | None) -> str | None:
+        """Move a photo out of the folder `left` into that of its day; its new path.
+
+        A part of the last edit of its date. None where nothing was to be moved. Raises
+        `NotFoundError`, and `EditRefusedError`; it is then where it was.
+        """
+        with self._lock:
+            self._settle_photo(photo_id)
+            with self._parts.database.reading() as connection:
+                photo = catalog.get_photo(connection, photo_id)
+                last = write_journal.find_last_edit(connection, photo_id, EditKind.DATE)
+            return self._folders.move_to_day(photo, left, last.id, operation_id) if last else None
+
+    def move_back(self, edit: Edit, main_id: int, operation_id: str | None) -> list[str]:
+        """Take back the moves that were a part of an edit; the paths from which they led.
+
+        main_id: the edit that takes the date back. Raises as `move_to_day`.
+        """
+        if edit.photo_id is None:
+            return []
+        with self._lock:
+            self._settle_photo(edit.photo_id)
+            left = []
+            with self._parts.database.reading() as connection:
+                moves = write_journal.list_open_moves(connection, edit.id)
+            for move in reversed(moves):
+                with self._parts.database.reading() as connection:
+                    photo = catalog.get_photo(connection, edit.photo_id)
+                self._folders.move_back(photo, move, main_id, operation_id)
+                left.append(photo.current_path)
+            return left
+
+    def remove_empty_folders(self, operation_id: str | None, paths: Iterable[str] = ()) -> None:
+        """Remove the folders that the moves of an operation, or from `paths`, left empty."""
+        with self._parts.database.reading() as connection:
+            moves = write_journal.list_moves(connection, operation_id)
+        with self._lock:
+            self._folders.remove_empty([*paths, *(one.before.path or "" for one in moves)])
 
     @contextmanager
     def holding(self, photo_id: int | None = None) -> Iterator[None]:
@@ -99,7 +140,8 @@ class FileEdits:
 
     def _settle(self, entry: Edit) -> EditState | None:
         try:
-            state = self._recovery.settle(entry)
+            moved = entry.kind == EditKind.MOVE
+            state = (self._folders if moved else self._recovery).settle(entry)
         except (OSError, LibraryError) as error:
             _log.warning("An interrupted edit of %r is left for later: %s", entry.path, error)
             return None
@@ -114,7 +156,8 @@ def _list_taken_back(connection: sqlite3.Connection, edit: Edit | None) -> list[
         return []
     if not write_journal.get_edit(connection, edit.id).undoable:
         raise EditRefusedError(f"Edit {edit.id} was taken back, or edited over, just now.")
-    return write_journal.list_parts(connection, edit.id)
+    parts = write_journal.list_parts(connection, edit.id)
+    return [part for part in parts if part.kind != EditKind.MOVE]
 
 
 def _finish(run: EditRun, photo: Photo) -> None:

@@ -327,6 +327,9 @@ def _place(new: tuple[PlannedFile, ...], group: Sequence[PlannedFile]) -> Bundle
 
 def folder_of(record: PhotoRecord | None) -> str:
     """`2019/2019-07-14`, or where photos without a date go."""
-    if record is None or not record.date_taken:
-        return UNDATED_FOLDER
-    return f"{record.date_taken[:4]}/{record.date_taken[:10]}"
+    return day_folder(record.date_taken if record else None)
+
+
+def day_folder(date_taken: str | None) -> str:
+    """The same of a date, ISO 8601."""
+    return f"{date_taken[:4]}/{date_taken[:10]}" if date_taken else UNDATED_FOLDER

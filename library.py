@@ -132,14 +132,19 @@ class Library(LibraryOperations):
         return self.dates.plan(photo_ids, mode, value, step)
 
     def start_dates(
-        self, photo_ids: Sequence[int], mode: DateMode, value: str = "", step: str | None = None
+        self,
+        photo_ids: Sequence[int],
+        mode: DateMode,
+        value: str = "",
+        step: str | None = None,
+        *,
+        move_files: bool = False,
     ) -> str:
         """Start giving photos dates; the operation's id. Raises `InvalidRequestError`."""
         self.dates.plan(photo_ids[:1], mode, value, step)  # wrong words are said at once
         parameters = {"photo_ids": list(photo_ids), "mode": mode.value, "value": value}
-        return self._start_edits(
-            OperationType.UPDATE_DATE, parameters | ({"step": step} if step else {})
-        )
+        chosen = ({"step": step} if step else {}) | ({"move_files": True} if move_files else {})
+        return self._start_edits(OperationType.UPDATE_DATE, parameters | chosen)
 
     def start_undo(self, operation_id: str) -> str:
         """Start taking back all that an operation did to photos; the id of the new one.

@@ -225,6 +225,7 @@ class LibraryOperations(LibraryParts):
                 DateMode(chosen("mode", DateMode.SAME)),
                 chosen("value", ""),
                 chosen("step"),
+                move_files=bool(chosen("move_files", False)),
             ),
             OperationType.UNDO_EDITS: lambda context: self.duplicates.undo_merge(
                 context, chosen("operation_id", "")

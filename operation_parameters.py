@@ -26,7 +26,13 @@ PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]]
     OperationType.RESTORE_PHOTOS: {"photo_ids": list, "entry_ids": list},
     OperationType.PURGE_TRASH: {"entry_ids": list, "until": str},
     OperationType.MERGE_DUPLICATES: {"groups": list, "suggested": bool, "same_bytes": bool},
-    OperationType.UPDATE_DATE: {"photo_ids": list, "mode": str, "value": str, "step": str},
+    OperationType.UPDATE_DATE: {
+        "photo_ids": list,
+        "mode": str,
+        "value": str,
+        "step": str,
+        "move_files": bool,
+    },
 }
 """What the operations that there are take."""
 

@@ -44,6 +44,7 @@ class EditKind(StrEnum):
 
     RATING = "rating"
     DATE = "date"
+    MOVE = "move"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Values:
     tags: `Group:Tag` -> value, None for one that is not there; only those that are written.
     exists: whether there is such a file at all (a sidecar may be made, or removed).
     rating, kept_in, date_taken: as in the row.
+    path, sidecar_path: of a move, where the photo and its sidecar lie.
     """
 
     rating: int | None
@@ -60,6 +62,8 @@ class Values:
     tags: Mapping[str, TagValue | None]
     exists: bool = True
     date_taken: str | None = None
+    path: str | None = None
+    sidecar_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,14 @@ def attach(
     )
 
 
+def follow_move(connection: sqlite3.Connection, photo_id: int, paths: Mapping[str, str]) -> None:
+    """The files of a photo have moved, from each path to the one it is mapped to."""
+    connection.executemany(
+        "UPDATE write_journal SET path = ? WHERE path = ? AND photo_id = ?",
+        [(new, old, photo_id) for old, new in paths.items()],
+    )
+
+
 # -- what the journal tells --------------------------------------------------------------------
 
 
@@ -240,6 +252,27 @@ def list_parts(connection: sqlite3.Connection, main_id: int) -> list[Edit]:
         (main_id,),
     )
     return [_from_row(row) for row in rows]
+
+
+def list_moves(
+    connection: sqlite3.Connection, operation_id: str | None, name: str = ""
+) -> list[Edit]:
+    """The moves that an operation has made, of files in whose paths `name` stands."""
+    rows = connection.execute(
+        f"{_SELECT} WHERE entry.operation_id = ? AND entry.state IN ('done', 'undone')"
+        " AND instr(lower(entry.before_json), lower(?))"
+        " AND json_extract(entry.after_json, '$.kind') = 'move' ORDER BY entry.id",
+        (operation_id, json.dumps(name)[1:-1]),
+    )
+    return [_from_row(row) for row in rows]
+
+
+def list_open_moves(connection: sqlite3.Connection, main_id: int) -> list[Edit]:
+    """The moves that are a part of an edit and that nobody has taken back."""
+    moves = [part for part in list_parts(connection, main_id) if part.kind == EditKind.MOVE]
+    own = {part.id for part in moves}
+    # One that took back a move of the same edit is no move of its own.
+    return [part for part in moves if part.state == EditState.DONE and part.undoes not in own]
 
 
 def list_edits(
@@ -279,6 +312,18 @@ def find_last_edit(
     return _from_row(row) if row else None
 
 
+def find_undoing(connection: sqlite3.Connection, edit_id: int) -> int | None:
+    """The id of the edit that took this one back."""
+    row = connection.execute(
+        "SELECT id FROM write_journal WHERE photo_id ="
+        " (SELECT photo_id FROM write_journal WHERE id = ?1) AND state = 'done'"
+        " AND json_extract(after_json, '$.undoes') = ?1"
+        " AND json_extract(after_json, '$.main_id') IS NULL ORDER BY id DESC LIMIT 1",
+        (edit_id,),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def list_unfinished(connection: sqlite3.Connection, photo_id: int | None = None) -> list[Edit]:
     """Entries that neither ended nor were given up, the first first; of one photo or of all."""
     rows = connection.execute(
@@ -316,7 +361,7 @@ def has_made(connection: sqlite3.Connection, path: str) -> bool:
 def _from_row(row: sqlite3.Row) -> Edit:
     """An entry; one that another program wrote may lack what ours always has."""
     before, after = _parse(row["before_json"]), _parse(row["after_json"])
-    place = after.get("place")
+    place, kind = after.get("place"), after.get("kind")
     return Edit(
         id=row["id"],
         operation_id=row["operation_id"],
@@ -334,7 +379,7 @@ def _from_row(row: sqlite3.Row) -> Edit:
         undoes=after.get("undoes"),
         reason=after.get("reason"),
         made_blocks=tuple(after.get("made_blocks") or ()),
-        kind=EditKind.DATE if after.get("kind") == EditKind.DATE else EditKind.RATING,
+        kind=EditKind(kind) if kind in set(EditKind) else EditKind.RATING,
         planned_at=row["planned_at"],
         done_at=row["done_at"],
         undoable=bool(row["undoable"]),
@@ -356,6 +401,8 @@ def _make_values(said: Mapping[str, Any]) -> Values:
         tags=said.get("tags") or {},
         exists=bool(said.get("exists", True)),
         date_taken=said.get("date_taken"),
+        path=said.get("path"),
+        sidecar_path=said.get("sidecar_path"),
     )
 
 

@@ -8,10 +8,13 @@ from pictures import make_jpeg
 from PIL import Image
 
 import catalog
+import operation_state
 import write_journal
 from catalog import Photo
+from date_edit import DateMode
 from errors import EditRefusedError
 from library import Library
+from operation_state import OperationType
 
 STARRED = "a.jpg"
 WITH_SIDECAR = "b.bmp"
@@ -51,6 +54,8 @@ def perform(library: Library, deed: str) -> None:
         )
         if report.error_count:
             raise EditRefusedError(str(report.errors))
+    elif deed in ("to_day", "from_day"):
+        move_to_day(library, back=deed == "from_day")
     else:
         _write_in_place(library)
 
@@ -79,3 +84,27 @@ def _write_in_place(library: Library) -> None:
             file.write(data[start : start + 256])
     with library.database.transaction() as connection:
         connection.execute("UPDATE photos SET rating = 5 WHERE current_path = ?", [STARRED])
+
+
+def move_to_day(library: Library, *, back: bool) -> None:
+    """Change the date of all photos and move them, or take that back; resumed if cut off."""
+    kind = OperationType.UNDO_EDITS if back else OperationType.UPDATE_DATE
+    with library.database.reading() as connection:
+        operations = operation_state.list_operations(connection)
+        photo_ids = [photo.id for photo in catalog.iterate_photos(connection)]
+    left = [one for one in operations if one.operation_type == kind]
+    if left and left[0].status == "completed":
+        return
+    if left:
+        started = library.resume_operation(left[0].operation_id)
+    elif back:
+        changes = [one for one in operations if one.operation_type == OperationType.UPDATE_DATE]
+        started = library.start_undo(changes[0].operation_id)
+    else:
+        started = library.start_dates(
+            photo_ids, DateMode.SAME, "2020-01-02 12:00:00", move_files=True
+        )
+    progress = library.runner.wait(started, timeout=60)
+    report = progress.report or {}
+    if progress.status != "completed" or report.get("error_count"):
+        raise EditRefusedError(f"{progress.status}: {progress.message} {report}")

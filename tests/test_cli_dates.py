@@ -89,3 +89,15 @@ def test_words_that_are_no_date_change_nothing(photos: Path, words: tuple[str, .
     before = dates(photos)
     assert run("set-date", photos, *words).exit_code == 2
     assert dates(photos) == before
+
+
+def test_imported_files_move_to_the_folder_of_their_new_day_and_back(photos: Path) -> None:
+    make_jpeg(photos / "2019/2019-07-14/c.jpg", 4, date="2019:07:14 18:00:00")
+    assert run("index", photos).exit_code == 0
+    words = ("set-date", photos, "+1d", "a.jpg", "2019/2019-07-14/c.jpg", "--move")
+    assert "to 2019/2019-07-15" in run(*words, "--dry-run").output
+    assert run_json(*words)["changed"] == 2
+    assert dates(photos)["2019/2019-07-15/c.jpg"] == "2019-07-15T18:00:00"
+    assert dates(photos)["a.jpg"] == "2019-07-15T18:03:22"
+    run_json("undo", photos)
+    assert dates(photos)["2019/2019-07-14/c.jpg"] == "2019-07-14T18:00:00"

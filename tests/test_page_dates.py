@@ -165,3 +165,35 @@ def test_words_that_are_no_offset_are_said_and_nothing_is_written(
     window.complaints.clear()  # Chromium says of each refused request that it was refused
     dialog.get_by_role("button", name="Cancel").click()
     assert site.dates() == before
+
+
+def test_imported_photos_move_to_the_folder_of_their_new_day_if_one_says_so(
+    window: Window, site: Site
+) -> None:
+    make_jpeg(
+        site.library.settings.library / "2019/2019-06-30/import.jpg",
+        PHOTOS + 1,
+        date="2019:06:30 23:45:00",
+    )
+    index(site.library)
+    page = window.page
+    page.goto(site.url)
+    select(page, "39.jpg")
+    dialog = open_dialog(page)
+    dialog.locator('[name="hours"]').fill("1")
+    expect(dialog.locator("[data-dates-change]")).to_be_enabled()
+    expect(dialog.locator("[data-dates-move]")).to_be_hidden()
+    dialog.get_by_role("button", name="Cancel").click()
+    select(page, "import.jpg")
+    dialog = open_dialog(page)
+    dialog.locator('[name="hours"]').fill("1")
+    dialog.get_by_label("Move imported files to the folder of their new day").check()
+    assert not Axe().run(page).response["violations"]
+    dialog.get_by_role("button", name="Change 2 photos").click()
+    toast = page.locator(".toast", has_text="Date of 2 photos changed")
+    toast.wait_for()
+    assert site.dates()["2019/2019-07-01/import.jpg"] == "2019-07-01T00:45:00"
+    assert site.dates()["39.jpg"] == "2019-07-01T00:30:00"
+    toast.get_by_role("button", name="Undo").click()
+    page.locator(".toast", has_text="Undone for 2 photos").wait_for()
+    assert site.dates()["2019/2019-06-30/import.jpg"] == "2019-06-30T23:45:00"

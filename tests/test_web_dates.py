@@ -112,3 +112,12 @@ def test_what_is_no_date_is_refused_at_once(
     assert body(answer)["error"]["message"]
     assert box.library.runner.current(edits=True) is None
     assert box.hashes() == before
+
+
+def test_a_plan_says_where_an_imported_photo_would_move_and_only_a_boolean_asks_for_it(
+    box: EditBox, client: FlaskClient
+) -> None:
+    sent = ask(box, "a.jpg", mode="shift", value="+1d", move_files=True)
+    (planned,) = body(client.post(f"{URL}?dry_run=1", json=sent))["dates"]
+    assert planned["moves_to"] is None
+    assert client.post(URL, json=sent | {"move_files": "yes"}).status_code == 400

@@ -36,6 +36,9 @@ class DateBody(Message):
     step: str | None = Field(
         None, max_length=_MOST_LETTERS, description="Of a `sequence`: a span, a minute without it."
     )
+    move_files: bool = Field(
+        False, description="Move imported files to the folder of their new day."
+    )
 
 
 class PlannedDateAnswer(Message):
@@ -48,6 +51,9 @@ class PlannedDateAnswer(Message):
     utc_offset: str | None
     source: str | None = Field(description="Of a suggestion: `name`, `folder` or `neighbors`.")
     problem: str | None = Field(description="Why it gets none, as a sentence.")
+    moves_to: str | None = Field(
+        description="With `move_files` it goes to this folder, relative to the library."
+    )
 
 
 class DatesAnswer(Message):

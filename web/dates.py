@@ -38,11 +38,15 @@ def change_dates(query: DateQuery, body: DateBody) -> ResponseReturnValue:
     `-2d 3h`), or as clocks between two zones (`Europe/Berlin->Asia/Tokyo`). `sequence`: the
     oldest gets `value`, each next one a `step` more. `suggested`: photos without a date get what
     their names, folders or neighbors say. What stood there before comes back with an undo.
+    `move_files`: a photo that lies where an import put it by its old date goes to the folder of
+    its new day, as its `moves_to` in the plan says; an undo brings it back as well.
     """
     library = get_library()
     mode = DateMode(body.mode)
     if query.dry_run == "1":
         planned = library.plan_dates(body.photo_ids, mode, body.value, body.step)
         return jsonify(dates=[asdict(one) for one in planned])
-    operation_id = library.start_dates(body.photo_ids, mode, body.value, body.step)
+    operation_id = library.start_dates(
+        body.photo_ids, mode, body.value, body.step, move_files=body.move_files
+    )
     return jsonify(operation_id=operation_id), 202

@@ -13,6 +13,7 @@ export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
   const head = dialog.querySelector("[data-dates-head]");
   const plan = dialog.querySelector("[data-dates-plan]");
   const change = dialog.querySelector("[data-dates-change]");
+  const move = dialog.querySelector("[data-dates-move]");
   let asked = null; // { ids, begun }
   let timer = 0;
   let round = 0;
@@ -54,7 +55,7 @@ export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
   // What the server is asked for; null while there is nothing to ask.
   function wanted() {
     const mode = form.mode.value;
-    const body = { photo_ids: asked.ids.map(Number), mode };
+    const body = { photo_ids: asked.ids.map(Number), mode, move_files: form.move_files.checked };
     if (mode === "suggested") return body;
     if (mode === "shift") {
       const value = zonesOf() ?? spanOf();
@@ -94,6 +95,7 @@ export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
     const moving = dates.filter((one) => one.after && one.after !== one.before);
     const failing = dates.filter((one) => one.problem).length;
     const same = dates.length - moving.length - failing;
+    move.hidden = !dates.some((one) => one.moves_to);
     const counts = [moving.length && `${photos(moving.length)} change${moving.length === 1 ? "s" : ""}`, same && `${photos(same)} as now`, failing && `${photos(failing)} cannot get one`];
     const words = document.createElement("p");
     words.textContent = trouble || counts.filter(Boolean).join(" · ");
