@@ -21,6 +21,7 @@ from closed_library import choose_library, recover_library
 from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
 from library import Library, open_library
 from settings import DEFAULT_PORT, Settings, is_loopback, load_settings
+from version import VERSION
 from web import (
     api_document,
     auth,
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     ):
         app.jinja_env.globals[word.__name__] = word
     app.jinja_env.filters["clock"] = photos.format_clock
+    app.jinja_env.globals["version"] = VERSION
     app.jinja_env.globals["month_title"] = grid.month_title
 
     @app.get("/healthz")

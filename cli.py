@@ -57,6 +57,7 @@ from terminal import (
     interrupted_by_sigterm,
     quote,
 )
+from version import VERSION
 
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -103,6 +104,7 @@ def _describe_trouble(error: OSError | sqlite3.Error) -> str:
     type=click.Path(path_type=Path),
     help="Where Lightkeep keeps its database and small pictures.  [default: LIBRARY/.library]",
 )
+@click.version_option(VERSION, prog_name="Lightkeep", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context, data_dir: Path | None) -> None:
     """Lightkeep: a photo library that keeps what you say of a photo in the photo's own file."""
