@@ -22,6 +22,7 @@ import app
 import catalog
 import cli_access
 import cli_dates
+import cli_doctor
 import cli_edits
 import migrate_db
 import operation_state
@@ -357,6 +358,7 @@ def list_photos(
 cli_access.register(main)
 cli_edits.register(main)
 cli_dates.register(main)
+cli_doctor.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")

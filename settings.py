@@ -20,6 +20,7 @@ from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError, available_timezone
 from errors import InvalidRequestError
 
 LIBRARY_DIR: Final = ".library"
+SETTINGS_NAME: Final = "settings.toml"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5001
 _MOST: Final = {"workers": 64, "worker_memory_mb": 1 << 20, "file_timeout_s": 86_400}
@@ -78,7 +79,7 @@ def load_settings(
         if chosen_data_dir
         else root / LIBRARY_DIR
     )
-    return Settings(root, data, host, port, **_read_toml(data / "settings.toml"))
+    return Settings(root, data, host, port, **_read_toml(data / SETTINGS_NAME))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
