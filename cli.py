@@ -117,14 +117,20 @@ def main(ctx: click.Context, data_dir: Path | None) -> None:
 @click.argument("library", type=click.Path(path_type=Path), required=False)
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to serve on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--json-logs", is_flag=True, help="Log JSON, an event a line.")
 @data_dir_option
 @click.pass_context
 def serve(
-    ctx: click.Context, library: Path | None, host: str, port: int, own_data_dir: Path | None
+    ctx: click.Context,
+    library: Path | None,
+    host: str,
+    port: int,
+    json_logs: bool,
+    own_data_dir: Path | None,
 ) -> None:
     """Serve LIBRARY in the browser; without it $LIGHTKEEP_LIBRARY, ~/Pictures or a sample."""
     settings = make_settings(ctx, library or choose_library(), own_data_dir, host=host, port=port)
-    app.serve(settings)
+    app.serve(dataclasses.replace(settings, json_logs=json_logs or settings.json_logs))
 
 
 @main.command()

@@ -39,6 +39,7 @@ class Settings:
     file_timeout_s: how long one file may take before its worker is ended.
     time_zone: where films were taken that say their date in UTC alone, `Europe/Berlin`; the
         machine's own unless told otherwise. Another one dates them anew with the next index.
+    json_logs: whether the log of `serve` is JSON, a line an event.
     """
 
     library: Path
@@ -50,6 +51,7 @@ class Settings:
     worker_memory_mb: int = 1024
     file_timeout_s: float = 60.0
     time_zone: ZoneInfo = field(default_factory=lambda: find_machine_zone())
+    json_logs: bool = False
 
     @property
     def database_path(self) -> Path:
@@ -96,6 +98,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         "worker_memory_mb": int,
         "file_timeout_s": (int, float),
         "time_zone": str,
+        "json_logs": bool,
     }
     assert kinds.keys() <= {known.name for known in fields(Settings)}
     for key, value in values.items():
@@ -103,10 +106,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
             raise InvalidRequestError(
                 f"{path}: there is no setting {key!r}; there are {', '.join(kinds)}."
             )
-        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+        # To Python true is a number, to a person it is none.
+        if not isinstance(value, kinds[key]) or isinstance(value, bool) != (kinds[key] is bool):
             raise InvalidRequestError(f"{path}: {key} has a value of the wrong kind: {value!r}.")
         # Not a number is neither below nor above anything.
-        if isinstance(value, int | float) and not 0 < value <= _MOST[key]:
+        if key in _MOST and not 0 < values[key] <= _MOST[key]:
             raise InvalidRequestError(f"{path}: {key} must be above 0 and at most {_MOST[key]}.")
     if "allowed_hosts" in values:
         if not all(isinstance(name, str) for name in values["allowed_hosts"]):
