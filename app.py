@@ -97,8 +97,14 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
 
 def _open(settings: Settings | None) -> Library:
     library = open_library(settings or load_settings(choose_library()))
-    _index_at_start(library)
+    _begin_work(library)
     return library
+
+
+def _begin_work(library: Library) -> None:
+    """What is done without being asked: an index now, and what is scheduled."""
+    _index_at_start(library)
+    library.begin_schedule()
 
 
 def _index_at_start(library: Library) -> None:
@@ -190,7 +196,7 @@ class _Served:
             return
         self._library = library
         self._app = create_app(library=library)
-        _index_at_start(library)
+        _begin_work(library)
 
     def _restore(self) -> None:
         with self._lock:
