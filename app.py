@@ -33,6 +33,7 @@ from web import (
     favorites,
     grid,
     guards,
+    imports,
     operations,
     photos,
 )
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.extensions[common.EXTENSION] = library or _open(settings)
     common.register(app)
     guards.register(app)
-    for room in (auth, grid, photos, operations, favorites, dates, edits, api_document):
+    for room in (auth, grid, photos, operations, favorites, dates, edits, imports, api_document):
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,

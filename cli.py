@@ -24,6 +24,7 @@ import cli_access
 import cli_dates
 import cli_doctor
 import cli_edits
+import cli_import
 import migrate_db
 import operation_state
 from cli_common import (
@@ -51,6 +52,7 @@ from operation_state import CheckpointHelper, OperationType
 from settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from terminal import (
     Terminal,
+    describe_import,
     describe_index,
     describe_operations,
     describe_rebuild,
@@ -334,6 +336,7 @@ def resume(
     describe = {
         OperationType.REBUILD_DATABASE: describe_rebuild,
         OperationType.VERIFY_LIBRARY: describe_verify,
+        OperationType.IMPORT_PHOTOS: describe_import,
     }.get(OperationType(chosen.operation_type), describe_index)
     print_report(ctx, report, describe(report), as_json=as_json)
 
@@ -365,6 +368,7 @@ cli_access.register(main)
 cli_edits.register(main)
 cli_dates.register(main)
 cli_doctor.register(main)
+cli_import.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backups import Backup, find_newest_valid
@@ -13,7 +14,9 @@ from daily_backup import back_up_now
 from db import Database, check_version, is_unmade, open_database, refuse_network_file_system
 from db_recovery import RecoveryReport, recover
 from errors import LibraryNotFoundError
+from file_indexer import FileIndexer
 from hash_cache import HashCache
+from import_plan import ImportPlan
 from library_location import (
     BACKUPS_DIR,
     check_folder,
@@ -25,8 +28,11 @@ from library_location import (
 from library_marker import LibraryMemory, list_markers, refuse_unmounted
 from library_parts import make_exiftool, make_pool
 from library_sync import Indexer, IndexObserver, IndexReport
+from photo_import import PhotoImport
 from sample_library import make_sample_library
 from settings import Settings
+from upload_store import FOLDER as UPLOAD_FOLDER
+from upload_store import UploadStore
 
 
 def open_for_reading(settings: Settings) -> Database:
@@ -49,29 +55,64 @@ def plan_update_index(
     """What an index would change; nothing is written, and no lock is needed."""
     check_folder(settings.library)
     with contextlib.ExitStack() as stack:
-        if not settings.database_path.is_file():
-            if not accept_missing:
-                refuse_unmounted(settings, LibraryMemory())
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lightkeep-"))
-            database = open_database(Path(folder) / settings.database_path.name)
-        else:
-            database = open_for_reading(settings)
-        stack.callback(database.close)
-        exiftool = make_exiftool()
-        if exiftool:
-            stack.callback(exiftool.close)
-        indexer = Indexer(
-            root=settings.library,
-            database=database,
-            pool=stack.enter_context(make_pool(settings)),
-            exiftool=exiftool,
-            cache=HashCache(database),
-            time_zone=settings.time_zone,
-            markers=tuple(list_markers(settings)),
-            skip=(settings.data_dir,),
-            beside=BesideStore(settings.data_dir / BESIDE_FOLDER),
-        )
+        indexer = _make_indexer(settings, stack, accept_missing=accept_missing)
         return indexer.update(observer, accept_missing=accept_missing, dry_run=True)
+
+
+def plan_import(
+    settings: Settings, sources: Sequence[str], tell: Callable[[int, int | None], None]
+) -> ImportPlan:
+    """What an import would do, as far as the index knows; as `plan_update_index` else.
+
+    Raises as `PhotoImport.plan`.
+    """
+    check_folder(settings.library)
+    with contextlib.ExitStack() as stack:
+        indexer = _make_indexer(settings, stack)
+
+        def make_reader(check: Callable[[], None]) -> FileIndexer:
+            return FileIndexer(
+                indexer.root,
+                indexer.pool,
+                indexer.exiftool,
+                indexer.cache,
+                indexer.time_zone,
+                indexer.beside,
+                check=check,
+            )
+
+        uploads = UploadStore(settings.data_dir / UPLOAD_FOLDER)
+        data_dir, database = settings.data_dir, indexer.database
+        deed = PhotoImport(settings.library, data_dir, database, indexer, make_reader, uploads)
+        return deed.plan(sources, remember=False, tell=tell)
+
+
+def _make_indexer(
+    settings: Settings, stack: contextlib.ExitStack, *, accept_missing: bool = False
+) -> Indexer:
+    """An indexer over the database as it is, or over an empty one; `stack` closes its parts."""
+    if not settings.database_path.is_file():
+        if not accept_missing:
+            refuse_unmounted(settings, LibraryMemory())
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lightkeep-"))
+        database = open_database(Path(folder) / settings.database_path.name)
+    else:
+        database = open_for_reading(settings)
+    stack.callback(database.close)
+    exiftool = make_exiftool()
+    if exiftool:
+        stack.callback(exiftool.close)
+    return Indexer(
+        root=settings.library,
+        database=database,
+        pool=stack.enter_context(make_pool(settings)),
+        exiftool=exiftool,
+        cache=HashCache(database),
+        time_zone=settings.time_zone,
+        markers=tuple(list_markers(settings)),
+        skip=(settings.data_dir,),
+        beside=BesideStore(settings.data_dir / BESIDE_FOLDER),
+    )
 
 
 def choose_library() -> Path:

@@ -94,6 +94,27 @@ class DiskFullError(LibraryError):
     code = "disk_full"
 
 
+class SourceGoneError(LibraryError):
+    """The card, disk or folder that photos are imported from is not there now; it may come back."""
+
+    status = 409
+    code = "source_gone"
+
+
+class SourceNotAllowedError(LibraryError):
+    """A folder that the page may not import from: it lies in none of `import_roots`."""
+
+    status = 403
+    code = "source_not_allowed"
+
+
+class CopyFailedError(LibraryError):
+    """One file was not copied; the sentence says why, and nothing of it was left."""
+
+    status = 409
+    code = "copy_failed"
+
+
 class NetworkFileSystemError(LibraryError):
     """The database would lie on a network file system, where WAL loses data."""
 

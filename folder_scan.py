@@ -58,6 +58,7 @@ class FolderScan:
     problems: names that are not UTF-8, what could not be listed, and what has a photo's name
         but is a link, a folder, a pipe or a device.
     unreadable_folders: folders of which the walk did not see everything; "" is the root.
+    ignored_bytes: how large the files of other kinds are, where that was asked for.
     """
 
     files: list[FileStat]
@@ -66,17 +67,23 @@ class FolderScan:
     ignored: dict[str, int]
     problems: list[FileProblem]
     unreadable_folders: frozenset[str]
+    ignored_bytes: int = 0
 
 
 def scan_folder(
-    root: Path, *, skip: Collection[Path] = (), tell: Callable[[int], None] = lambda _: None
+    root: Path,
+    *,
+    skip: Collection[Path] = (),
+    tell: Callable[[int], None] = lambda _: None,
+    measure_ignored: bool = False,
 ) -> FolderScan:
     """Walk everything under `root`; links are not followed, hidden entries not looked at.
 
     skip: folders to leave out, absolute. tell: told every `TELL_EVERY_S` how many photos were
     found; what it raises ends the walk. Trouble is a value; nothing else is raised.
     """
-    walk = _Walk(os.path.abspath(root), frozenset(filter(None, map(_identify, skip))), tell)
+    skipped = frozenset(filter(None, map(_identify, skip)))
+    walk = _Walk(os.path.abspath(root), skipped, tell, measure_ignored)
     walk.run()
     walk.files.sort(key=lambda file: file.path)
     return FolderScan(
@@ -86,6 +93,7 @@ def scan_folder(
         dict(sorted(walk.ignored.items())),
         walk.problems,
         frozenset(walk.unreadable),
+        walk.ignored_bytes,
     )
 
 
@@ -106,6 +114,8 @@ class _Walk:
     root: str
     skip: frozenset[tuple[int, int]]
     tell: Callable[[int], None] = lambda _: None
+    measure_ignored: bool = False
+    ignored_bytes: int = 0
     files: list[FileStat] = field(default_factory=list)
     sidecars: dict[str, FileStat] = field(default_factory=dict)
     folders: dict[str, int] = field(default_factory=dict)
@@ -168,6 +178,8 @@ class _Walk:
             self._add(entry, path, sidecar=True)
         elif entry.is_file(follow_symlinks=False):
             self.ignored[os.path.splitext(entry.name)[1].lower()] += 1
+            if self.measure_ignored:
+                self.ignored_bytes += entry.stat(follow_symlinks=False).st_size
         else:
             self.ignored[SPECIAL_FILE] += 1
 

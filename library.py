@@ -150,6 +150,7 @@ class Library(LibraryOperations):
         if self._schedule:
             self._schedule.close()
         self.runner.close()
+        self.plans.close()
         if self._daily_backup:
             self._daily_backup.close()
         self.close_parts()

@@ -15,6 +15,7 @@ from errors import (
     InvalidRequestError,
 )
 from favorites import Favorites
+from import_plan import ImportPlan
 from library_location import (
     BACKUPS_DIR,
 )
@@ -24,6 +25,7 @@ from operation_progress import Progress
 from operation_runner import Deed, OperationContext, OperationRunner, OperationStopped
 from operation_state import Operation, OperationStatus, OperationType
 from photo_listing import PhotoFilter
+from plan_runner import PlanRunner
 from settings import Settings
 from verification import Verifier
 
@@ -41,6 +43,9 @@ class LibraryOperations(LibraryParts):
             operation_state.pause_interrupted(connection)
             operation_state.cleanup_operations(connection)
         self.runner = OperationRunner(self.database)
+        self.plans = PlanRunner(
+            lambda sources, upload, tell: self.make_import().plan(sources, upload, tell=tell)
+        )
         self._edits = self.make_edits()
         self.favorites = Favorites(self.database, self._edits)
         self.dates = DateEdits(self.database, self._edits, settings.time_zone)
@@ -62,6 +67,28 @@ class LibraryOperations(LibraryParts):
         chosen = dict(parameters or {})
         check_parameters(operation_type, chosen)
         return self.runner.start(operation_type, self._make_deed(operation_type, chosen), chosen)
+
+    def check_sources(self, sources: Sequence[str], upload: str | None = None) -> list[str]:
+        """Sources that a page or a program names, as they are without links.
+
+        Raises `SourceNotAllowedError` for one outside `import_roots`, `NotFoundError` for an
+        upload there is not, `InvalidRequestError` where neither is named.
+        """
+        return self.make_import().check(sources, upload, self.settings.import_roots)
+
+    def list_import_roots(self) -> list[tuple[str, bool]]:
+        """The folders that a page may import from, and whether each is there now."""
+        return [(str(root), root.is_dir()) for root in self.settings.import_roots]
+
+    def plan_import(self, sources: Sequence[str], upload: str | None = None) -> ImportPlan:
+        """What an import would do. Raises `BusyError` while the rows it looks at are written."""
+        self.runner.refuse_if_busy(OperationType.IMPORT_PHOTOS)
+        return self.make_import().plan(sources, upload)
+
+    def start_plan(self, sources: Sequence[str], upload: str | None = None) -> str:
+        """The same in the background; the id by which `plans` finds it. Raises as that."""
+        self.runner.refuse_if_busy(OperationType.IMPORT_PHOTOS)
+        return self.plans.start(sources, upload)
 
     def resume_operation(self, operation_id: str) -> str:
         """Go on with an interrupted operation, under its id.
@@ -165,16 +192,31 @@ class LibraryOperations(LibraryParts):
             OperationType.UPDATE_INDEX: update_index,
             OperationType.REBUILD_DATABASE: rebuild,
             OperationType.VERIFY_LIBRARY: verify,
+            OperationType.IMPORT_PHOTOS: self._make_import_deed(parameters),
             OperationType.RATE_PHOTOS: rate,
             OperationType.KEEP_RATINGS: self.favorites.keep_many,
             OperationType.UNDO_EDITS: undo,
         }[operation_type]
 
-    def _supersede(self, *operation_types: OperationType) -> None:
+    def _make_import_deed(self, parameters: Mapping[str, Any]) -> Deed:
+        def import_photos(context: OperationContext) -> dict[str, Any]:
+            sources, upload = parameters.get("sources", []), parameters.get("upload")
+            self._edits.finish_interrupted()
+            report = self.make_import().run(context, sources, upload)
+            self._supersede(OperationType.UPDATE_INDEX)
+            self._supersede(OperationType.IMPORT_PHOTOS, parameters=parameters)
+            self._prepare_newest()
+            return report
+
+        return import_photos
+
+    def _supersede(
+        self, *operation_types: OperationType, parameters: Mapping[str, Any] | None = None
+    ) -> None:
         """What was interrupted before is done by what was completed now."""
         with self.database.transaction() as connection:
             for operation_type in operation_types:
-                operation_state.supersede(connection, operation_type)
+                operation_state.supersede(connection, operation_type, parameters)
 
     def list_operations(self, limit: int = _LISTED_OPERATIONS) -> list[Progress]:
         """The newest operations, the latest first."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +27,11 @@ from file_opening import OpenedFile, open_inside
 from hash_cache import HashCache
 from library_sync import Indexer
 from media_workers import Priority, WorkerPool
+from photo_import import PhotoImport
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
+from upload_store import FOLDER as UPLOAD_FOLDER
+from upload_store import UploadStore
 
 _PREPARED_PHOTOS: Final = 500
 _LISTED_OPERATIONS: Final = 50
@@ -51,6 +55,8 @@ class LibraryParts:
         )
         self.cache = HashCache(self.database)
         self.beside = BesideStore(settings.data_dir / BESIDE_FOLDER)
+        self.uploads = UploadStore(settings.data_dir / UPLOAD_FOLDER)
+        self.uploads.clean()
 
     @property
     def name(self) -> str:
@@ -102,6 +108,22 @@ class LibraryParts:
             time_zone=self.settings.time_zone,
             markers=self.markers,
             skip=(self.settings.data_dir,),
+        )
+
+    def make_import(self) -> PhotoImport:
+        """What imports photos."""
+        indexer = self.make_indexer()
+
+        def make_reader(check: Callable[[], None]) -> FileIndexer:
+            return replace(self.make_file_indexer(), check=check, priority=Priority.WORK)
+
+        return PhotoImport(
+            self.settings.library,
+            self.settings.data_dir,
+            self.database,
+            indexer,
+            make_reader,
+            self.uploads,
         )
 
     def make_edits(self) -> FileEdits:

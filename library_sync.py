@@ -277,7 +277,11 @@ class _IndexRun:
             catalog.replace_folders(connection, self._scan.folders)
             pair_photos(connection)
             if not self._scan.unreadable_folders:
-                self._cache.cleanup({file.path for file in self._scan.files}, connection)
+                on_disk = {file.path for file in self._scan.files}
+                # Of a card or a disk that photos came from nothing is known here: it stays.
+                self._cache.cleanup(
+                    lambda path: path in on_disk or path.startswith("/"), connection
+                )
             self._observer.checkpoint.save(connection)
 
     def _move(self, comparison: Comparison) -> Iterator[tuple[int, PhotoRecord]]:

@@ -18,6 +18,7 @@ PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]]
     OperationType.UPDATE_INDEX: {"accept_missing": bool},
     OperationType.REBUILD_DATABASE: {"accept_missing": bool},
     OperationType.VERIFY_LIBRARY: {"budget_s": (int, float)},
+    OperationType.IMPORT_PHOTOS: {"sources": list, "upload": str},
     OperationType.RATE_PHOTOS: {"photo_ids": list, "rating": int},
     OperationType.KEEP_RATINGS: {},
     OperationType.UNDO_EDITS: {"operation_id": str},
@@ -57,6 +58,8 @@ def _check_values(parameters: Mapping[str, Any]) -> None:
     photo_ids, rating = parameters.get("photo_ids", [1]), parameters.get("rating", 0)
     if not 1 <= len(photo_ids) <= MOST_PHOTOS or not all(type(one) is int for one in photo_ids):
         raise InvalidRequestError(f"photo_ids are 1 to {MOST_PHOTOS:,} whole numbers.")
+    if not all(isinstance(path, str) for path in parameters.get("sources", ())):
+        raise InvalidRequestError("sources are paths.")
     if not 0 <= rating <= _HIGHEST_RATING:
         raise InvalidRequestError(f"rating is 0 to {_HIGHEST_RATING}.")
     if parameters.get("mode", "same") not in DATE_MODES:

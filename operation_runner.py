@@ -25,7 +25,14 @@ from typing import Any, Final, TypeAlias
 
 import operation_state
 from db import Database
-from errors import BusyError, DiskFullError, FileProblem, InvalidRequestError, LibraryError
+from errors import (
+    BusyError,
+    DiskFullError,
+    FileProblem,
+    InvalidRequestError,
+    LibraryError,
+    SourceGoneError,
+)
 from operation_progress import (
     LiveOperation,
     Progress,
@@ -352,8 +359,9 @@ class OperationRunner:
             return _Outcome(OperationStatus.COMPLETED, report)
         except OperationStopped as stopped:
             return _Outcome(stopped.status)
-        except DiskFullError as error:
-            # Nothing is wrong with the work: with room on the disk it goes on from here.
+        except (DiskFullError, SourceGoneError) as error:
+            # Nothing is wrong with the work: with room on the disk, or the card that photos
+            # come from back in its place, it goes on from here.
             return _Outcome(OperationStatus.PAUSED, message=error.message, error_code=error.code)
         except LibraryError as error:
             return _Outcome(OperationStatus.FAILED, message=error.message, error_code=error.code)

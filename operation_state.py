@@ -215,20 +215,28 @@ def pause_interrupted(connection: sqlite3.Connection) -> int:
     return cursor.rowcount
 
 
-def supersede(connection: sqlite3.Connection, operation_type: OperationType) -> int:
-    """Cancel the paused ones of this type, whose work another has done since; how many."""
-    cursor = connection.execute(
+def supersede(
+    connection: sqlite3.Connection,
+    operation_type: OperationType,
+    parameters: Mapping[str, Any] | None = None,
+) -> int:
+    """Cancel the paused ones of this type, whose work another has done since; how many.
+
+    parameters: those with the same ones alone.
+    """
+    done = [
+        (OperationStatus.CANCELLED.value, _now(), _SUPERSEDED, operation.operation_id)
+        for operation in list_interrupted(connection)
+        if operation.operation_type == operation_type
+        and operation.status == OperationStatus.PAUSED
+        and parameters in (None, operation.parameters)
+    ]
+    connection.executemany(
         "UPDATE operation_state SET status = ?, updated_at = ?, error_message = ?"
-        " WHERE status = ? AND operation_type = ?",
-        (
-            OperationStatus.CANCELLED.value,
-            _now(),
-            _SUPERSEDED,
-            OperationStatus.PAUSED.value,
-            operation_type.value,
-        ),
+        " WHERE operation_id = ?",
+        done,
     )
-    return cursor.rowcount
+    return len(done)
 
 
 def set_status(

@@ -54,6 +54,7 @@ class Settings:
     full_index_at: when it looks at all of them each day, by `time_zone`; None for never.
     verify_weekly_min: for how long it verifies files each week; 0 for not at all.
     daily_backup: whether a library that is open gets a backup each day.
+    import_roots: folders that the page may import from, absolute; a terminal may from any.
     """
 
     library: Path
@@ -70,6 +71,7 @@ class Settings:
     full_index_at: time | None = DEFAULT_FULL_INDEX_AT
     verify_weekly_min: int = 60
     daily_backup: bool = True
+    import_roots: tuple[Path, ...] = ()
 
     @property
     def database_path(self) -> Path:
@@ -112,6 +114,7 @@ _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "worker_memory_mb": int,
     "file_timeout_s": (int, float),
     "time_zone": str,
+    "import_roots": list,
     "json_logs": bool,
     "index_every_min": int,
     "full_index_at": str,
@@ -155,9 +158,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     for key, value in values.items():
         _check_value(key, value, path)
     if "allowed_hosts" in values:
-        if not all(isinstance(name, str) for name in values["allowed_hosts"]):
-            raise InvalidRequestError(f"{path}: allowed_hosts must be a list of names.")
-        values["allowed_hosts"] = tuple(values["allowed_hosts"])
+        values["allowed_hosts"] = _read_hosts(values["allowed_hosts"], path)
+    if "import_roots" in values:
+        values["import_roots"] = _read_roots(values["import_roots"], path)
     if "time_zone" in values:
         values["time_zone"] = _find_zone(values["time_zone"], path)
     if "full_index_at" in values:
@@ -175,6 +178,19 @@ def _read_time(text: str, path: Path) -> time | None:
         raise InvalidRequestError(
             f"{path}: full_index_at is a time as 02:30, or {_OFF}; not {text!r}."
         ) from error
+
+
+def _read_hosts(names: list[object], path: Path) -> tuple[str, ...]:
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidRequestError(f"{path}: allowed_hosts must be a list of names.")
+    return tuple(map(str, names))
+
+
+def _read_roots(folders: list[object], path: Path) -> tuple[Path, ...]:
+    for folder in folders:
+        if not isinstance(folder, str) or not os.path.isabs(folder) or "\0" in folder:
+            raise InvalidRequestError(f"{path}: import_roots must be a list of absolute folders.")
+    return tuple(Path(os.path.normpath(str(folder))) for folder in folders)
 
 
 def _find_zone(name: str, path: Path) -> ZoneInfo:

@@ -169,6 +169,24 @@ def describe_edits(report: dict[str, Any]) -> str:
     return "\n".join([line, *_list_problems(report)])
 
 
+def describe_import(report: dict[str, Any], *, dry_run: bool = False) -> str:
+    """An import in sentences; what is here already says where, the first ones."""
+    would = "would be " if dry_run else ""
+    lines = [
+        f"{report['found']:,} photos found; {report['added']:,} {would}imported, "
+        f"{report['already_here']:,} already here, {report['unsupported']:,} files that are no "
+        "photos.",
+        f"{report['cached']:,} cached (unchanged, not hashed again); {report['seconds']:,.1f} s.",
+    ]
+    here = [file for file in report["files"] if file["kind"] == "already_here"]
+    lines += [
+        f"  {quote(one['path'])} is here: {quote(one['where'])}" for one in here[:_SHOWN_PROBLEMS]
+    ]
+    if len(here) > _SHOWN_PROBLEMS:
+        lines.append("  and more (--json lists up to 1,000)")
+    return "\n".join((*lines, *_list_problems(report)))
+
+
 def describe_operations(operations: Sequence[Progress]) -> str:
     """One line an operation, the newest first; times are in UTC."""
     if not operations:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 import shlex
@@ -251,7 +252,11 @@ def test_a_view_keeps_what_it_promised() -> None:
 def test_bodies_of_operations_are_told_apart_by_their_type() -> None:
     (union, *_) = get_args(OperationBody)
     types = [get_args(model.model_fields["type"].annotation) for model in get_args(union)]
-    assert types == [("update_index", "rebuild_database"), ("verify_library",)]
+    assert types == [
+        ("update_index", "rebuild_database"),
+        ("verify_library",),
+        ("import_photos",),
+    ]
 
 
 def read_curl(line: str) -> tuple[str, str, Any]:
@@ -302,7 +307,11 @@ def test_the_examples_of_the_page_can_be_typed(
     for example in examples:
         method, address, sent = read_curl(html.unescape(example))
         assert address.startswith("http://127.0.0.1:5001/")
-        answer = client.open(address, method=method, json=sent)
+        if "-F 'file=@" in html.unescape(example):
+            form = {"file": (io.BytesIO(b"a photo"), "IMG_1234.JPG")}
+            answer = client.open(address, method=method, data=form)
+        else:
+            answer = client.open(address, method=method, json=sent)
         _wait(opened, answer)
         # Nobody has the edit or the operation of an example.
         assert answer.status_code < 300 or answer.status_code in (404, 409), example

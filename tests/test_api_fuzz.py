@@ -33,6 +33,8 @@ ALSO_RIGHT = {
     "change_dates": ["400"],  # words that are no date
     "cancel_operation": ["400"],  # of an operation that has ended
     "answer_interrupted": ["400"],
+    "start_operation": ["400"],  # an import of nothing, a plan of what has none
+    "receive_files": ["400"],  # ids that do not go with the files, pieces that do not fit
 }
 
 

@@ -118,6 +118,8 @@ def test_only_these_addresses_change_anything(settings: Settings) -> None:
         *(f"{place}/<int:edit_id>/undo" for place in ("/edits", "/api/edits")),
         *(f"{place}/<int:photo_id>/favorite" for place in ("/photo", "/api/photo")),
         *("/api/photos/bulk-favorite", "/ratings/keep", "/api/photos/date"),
+        *("/api/import/files", "/import/files", "/import/plan", "/import/start"),
+        "/import/plan/<plan_id>/stop",
     }
     assert {rule.rule for rule in rules} >= {"/", "/months/<key>", "/photo/<int:photo_id>"}
 

@@ -41,6 +41,7 @@ class Contract:
     query: the model of its parameters, which the view gets as `query`.
     body: the model of its JSON, which the view gets as `body`.
     body_required: whether a request without a body is refused; else the view gets `body` of {}.
+    form: the model of its `multipart/form-data`, which the view reads itself, as it streams.
     request_headers: headers that change the answer, with a sentence each.
     signed_in: whether it asks who is there, in a library with a password.
     """
@@ -50,6 +51,7 @@ class Contract:
     query: type[Query] | None = None
     body: Any = None
     body_required: bool = True
+    form: Any = None
     request_headers: Mapping[str, str] = field(default_factory=dict)
     signed_in: bool = True
 
@@ -63,7 +65,7 @@ _REFUSALS: Final = {
     404: "There is no such photo, edit or operation.",
     409: "It cannot be done as things are now; the message says why.",
     413: "That is more than Lightkeep takes at once.",
-    415: "The body is not `application/json`.",
+    415: "The body is not of the type that is described.",
     416: "The file has no such part.",
     422: "The picture cannot be drawn; the message says why.",
     503: "Not now: the database, a disk or a program that is needed cannot be reached.",
@@ -88,6 +90,7 @@ def promise(
     query: type[Query] | None = None,
     body: Any = None,
     body_required: bool = True,
+    form: Any = None,
     request_headers: Mapping[str, str] | None = None,
     signed_in: bool = True,
     writes: bool = False,
@@ -98,7 +101,7 @@ def promise(
     Raises `InvalidRequestError` for what the models do not take, 415 and 400 as `read_json`.
     """
     always = [400, *([401] if signed_in else []), *([403] if writes else []), 503]
-    always += [413, 415] if body else []
+    always += [413, 415] if body or form else []
     adapter = TypeAdapter(body) if body else None
     contract = Contract(
         tag=tag,
@@ -106,6 +109,7 @@ def promise(
         query=query,
         body=body,
         body_required=body_required,
+        form=form,
         request_headers=request_headers or {},
         signed_in=signed_in,
     )

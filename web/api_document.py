@@ -19,7 +19,16 @@ from web.api_page import list_refusals, list_shapes, list_tags
 from web.common import get_library
 
 API_VERSION: Final = "1.0"
-_TAGS: Final = ("Photos", "Favorites", "Dates", "Edits", "Operations", "Health", "This description")
+_TAGS: Final = (
+    "Photos",
+    "Favorites",
+    "Dates",
+    "Edits",
+    "Operations",
+    "Import",
+    "Health",
+    "This description",
+)
 _REFERENCE: Final = "#/components/schemas/{model}"
 _PART: Final = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?(\w+)>")
 _DOCUMENT: Final = "lightkeep_api_document"
@@ -107,7 +116,7 @@ class _Schemas:
     """JSON schemas of the models, those with a name under `components`."""
 
     def __init__(self, contracts: list[Contract]) -> None:
-        bodies = [contract.body for contract in contracts if contract.body]
+        bodies = [one for contract in contracts for one in (contract.body, contract.form) if one]
         answers = [
             answer.model
             for contract in contracts
@@ -151,6 +160,11 @@ def _describe(rule: Rule, view: Any, contract: Contract, schemas: _Schemas) -> d
         described["requestBody"] = {
             "required": contract.body_required,
             "content": {"application/json": {"schema": schemas.of_body(contract.body)}},
+        }
+    if contract.form:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"multipart/form-data": {"schema": schemas.of_body(contract.form)}},
         }
     if not contract.signed_in:
         described["security"] = []

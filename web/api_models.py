@@ -64,6 +64,8 @@ Cursor = Annotated[
 PhotoId = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(_read_whole)]
 Rating = Annotated[int, Field(ge=0, le=5), BeforeValidator(_read_whole)]
 
+UploadId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
+
 
 # -- queries -----------------------------------------------------------------------------------
 
@@ -160,7 +162,23 @@ class VerifyBody(Message):
     )
 
 
-OperationBody = Annotated[IndexBody | VerifyBody, Discriminator("type")]
+class ImportBody(Message):
+    """Bring photos into the library: of folders on the server, of an upload, or of both."""
+
+    model_config = _STRICT | ConfigDict(
+        json_schema_extra={"examples": [{"type": "import_photos", "sources": ["/media/card"]}]}
+    )
+
+    type: Literal["import_photos"]
+    sources: list[Annotated[str, Field(min_length=1, max_length=4096)]] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Absolute paths within the `import_roots` of settings.toml.",
+    )
+    upload: UploadId | None = Field(None, description="What `/api/import/files` named.")
+
+
+OperationBody = Annotated[IndexBody | VerifyBody | ImportBody, Discriminator("type")]
 
 
 # -- answers -----------------------------------------------------------------------------------

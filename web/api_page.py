@@ -209,10 +209,14 @@ def _make_example(
             path = path.replace(f"{{{one['name']}}}", value)
         elif one["in"] == "query" and "default" in schema and schema["type"] == "integer":
             query[one["name"]] = schema["default"]
+        elif one["in"] == "query" and one.get("required"):
+            query[one["name"]] = schema["examples"][0]
     words = ["curl", *(["-X", method] if method != "GET" else [])]
     content = described.get("requestBody", {}).get("content", {})
     for shape in _find_shapes(content.get("application/json", {}).get("schema", {}))[:1]:
         for example in document["components"]["schemas"][shape].get("examples", [])[:1]:
             words += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(example)}'"]
+    if "multipart/form-data" in content:
+        words.append("-F 'file=@IMG_1234.JPG'")
     asked = f"?{urlencode(query)}" if query else ""
     return " ".join([*words, f"'{address}{path}{asked}'"])

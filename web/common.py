@@ -270,6 +270,7 @@ _DEEDS: Final = {
     OperationType.UPDATE_INDEX: ("Update of the index", "Updating the index"),
     OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
     OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
+    "import_photos": ("Import of photos", "Importing photos"),
     "rate_photos": ("Change of ratings", "Writing ratings"),
     "keep_ratings": ("Writing of ratings into the files", "Writing ratings into the files"),
     "undo_edits": ("Undo of changes", "Taking changes back"),
@@ -283,6 +284,9 @@ _PHASES: Final = {
     "check": "checking the new database",
     "swap": "putting it in place",
     "verify": "reading files again",
+    "look": "looking through what is to be imported",
+    "compare": "looking which photos are new",
+    "copy": "copying",
     "edit": "writing into photos",
 }
 

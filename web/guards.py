@@ -24,6 +24,7 @@ OPEN_ENDPOINTS: Final = frozenset(
 )
 """What is answered to everybody; every other address, known or not, needs sign-in."""
 
+FILES_ENDPOINT: Final = "imports.receive_files"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NAMES_LIFE_S: Final = 60.0
 _LONGEST_NEXT: Final = 2000
@@ -208,9 +209,14 @@ def is_local_path(text: str) -> bool:
 
 
 def _refuse_other_bodies() -> None:
-    """The API takes bodies as `application/json` alone: a form of another site cannot send that."""
+    """The API takes bodies as `application/json` alone: a form of another site cannot send that.
+
+    But for the one address that takes files, which are forms to every browser.
+    """
     if request.routing_exception is not None or not request.path.startswith("/api/"):
         return
     sends = bool(request.content_length) or "Transfer-Encoding" in request.headers
-    if request.method not in _SAFE_METHODS and sends and request.mimetype != "application/json":
+    takes_files = request.endpoint == FILES_ENDPOINT
+    wanted = "multipart/form-data" if takes_files else "application/json"
+    if request.method not in _SAFE_METHODS and sends and request.mimetype != wanted:
         raise UnsupportedMediaType

@@ -21,6 +21,7 @@ from schedule import Planned
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
     Error,
+    ImportBody,
     IndexBody,
     OperationAnswer,
     OperationBody,
@@ -29,6 +30,7 @@ from web.api_models import (
     VerifyBody,
 )
 from web.common import get_library, name_phase
+from web.import_models import PlanAnswer, StartQuery
 
 STREAMS: Final = 8
 """Event streams at a time: each holds one of the server's threads."""
@@ -53,10 +55,28 @@ def _start(operation_type: object, parameters: dict[str, Any]) -> str:
 
 
 @blueprint.post("/api/operations")
-@promise(_TAG, _BEGUN | refuse(409, 507), body=OperationBody, writes=True)
-def start_operation(body: IndexBody | VerifyBody) -> ResponseReturnValue:
-    """Start long work: one thing at a time."""
-    parameters = body.model_dump(exclude={"type"}, exclude_unset=True)
+@promise(
+    _TAG,
+    {200: Answer("What an import would do; nothing has begun.", PlanAnswer)}
+    | _BEGUN
+    | refuse(404, 409, 507),
+    query=StartQuery,
+    body=OperationBody,
+    writes=True,
+)
+def start_operation(
+    query: StartQuery, body: IndexBody | VerifyBody | ImportBody
+) -> ResponseReturnValue:
+    """Start long work: one thing at a time; or have the plan of an import."""
+    parameters = body.model_dump(exclude={"type"}, exclude_none=True, exclude_unset=True)
+    if isinstance(body, ImportBody):
+        library = get_library()
+        sources = library.check_sources(body.sources, body.upload)
+        parameters["sources"] = sources
+        if query.dry_run == "1":
+            return jsonify(library.plan_import(sources, body.upload).as_dict())
+    elif query.dry_run == "1":
+        raise InvalidRequestError("dry_run is for import_photos.")
     return jsonify(operation_id=_start(body.type, parameters)), 202
 
 
@@ -312,11 +332,22 @@ _FOUND_BY_VERIFY: Final = {
 }
 
 
+_FOUND_BY_IMPORT: Final = {
+    "added": "imported",
+    "already_here": "already here",
+    "unsupported": "no photos",
+    "unreadable": "unreadable",
+}
+
+
 @blueprint.app_template_filter("outcome")
 def sum_up(report: Mapping[str, Any] | None) -> str:
     """A report in a few words: `3 added, 1 moved`, or `intact but for 1 rotten`."""
     if not report:
         return ""
+    if "already_here" in report:
+        said = [f"{report[key]:,} {word}" for key, word in _FOUND_BY_IMPORT.items() if report[key]]
+        return ", ".join(said) or "there were no photos"
     if "checked" in report:
         said = [f"{report[key]:,} {word}" for key, word in _FOUND_BY_VERIFY.items() if report[key]]
         return ", ".join([f"{report['intact']:,} of {report['checked']:,} intact", *said])

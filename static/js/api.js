@@ -56,3 +56,35 @@ export async function post(url, body, more = {}) {
 export function sentenceOf(error) {
   return error.status ? error.message : "Lightkeep does not answer.";
 }
+
+export async function postForm(url, form) {
+  const address = new URL(url, location.href);
+  address.searchParams.set("fragment", "1");
+  return (await fetchChecked(address, { method: "POST", body: form })).text();
+}
+
+// Not by fetch, which does not tell how much of a body is on its way. Resolves with the JSON.
+export function sendFiles(url, form, onProgress, signal) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", url);
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
+    request.addEventListener("load", () => {
+      if (request.status === 401) location.reload();
+      if (request.status === 200) resolve(request.response);
+      else {
+        const words = request.response?.error?.message;
+        const error = new Error(words ?? `The server answered ${request.status}.`);
+        error.status = request.status;
+        reject(error);
+      }
+    });
+    for (const name of ["error", "abort", "timeout"]) {
+      request.addEventListener(name, () => reject(new Error("The connection was lost.")));
+    }
+    request.send(form);
+    signal?.addEventListener("abort", () => request.abort());
+    if (signal?.aborted) request.abort();
+  });
+}

@@ -11,6 +11,7 @@ import { startSelection } from "./selection.js";
 import { startStars } from "./star.js";
 import { startTimes } from "./times.js";
 import { startToasts } from "./toasts.js";
+import { followPlan, startImport, startUpload } from "./upload.js";
 import { startViewer, startViewerPage } from "./viewer.js";
 
 document.documentElement.classList.add("scripted");
@@ -33,5 +34,8 @@ if (find(".months")) {
   startPlace(sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
+if (toasts && find("[data-import]")) startImport(document.querySelectorAll("[data-import]"), toasts);
+if (find("[data-upload]")) startUpload(find("[data-upload]"));
+if (find("main > [data-planning]")) followPlan(find("main > [data-planning]").parentElement).catch(() => location.reload());
 if (find("[data-resume]")) startResume(find("[data-resume]"));
 if (find("[data-viewer-page]")) startViewerPage(find("[data-viewer-page]"), stars);
