@@ -21,8 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from werkzeug.security import check_password_hash, generate_password_hash
-
 from accounts_file import (
     ACCOUNTS_NAME,
     NOTHING,
@@ -92,6 +90,8 @@ class Accounts:
         except UnicodeEncodeError as error:
             raise InvalidRequestError("The password holds something that is no letter.") from error
         with self._one_check:
+            from werkzeug.security import generate_password_hash  # slow to load, seldom used
+
             hashed = generate_password_hash(_normalize(password), "scrypt")
         self._change(lambda book: replace(book, password=hashed, sessions=()))
 
@@ -258,6 +258,8 @@ def _digest(key: str) -> str:
 
 def _is_password(hashed: str, password: str) -> bool:
     try:
+        from werkzeug.security import check_password_hash  # slow to load, seldom used
+
         return check_password_hash(hashed, _normalize(password))
     except (ValueError, MemoryError) as error:
         raise AccountsError(

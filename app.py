@@ -29,13 +29,17 @@ from web import (
     auth,
     common,
     dates,
+    duplicates,
     edits,
     favorites,
     grid,
     guards,
     imports,
+    metrics,
     operations,
+    performance,
     photos,
+    trash,
 )
 from web.api_contract import Answer, promise
 from web.api_models import DamagedAnswer, Error, HealthAnswer
@@ -58,10 +62,15 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_REQUEST_BYTES
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.extensions[common.EXTENSION] = library or _open(settings)
+    opened = app.extensions[common.EXTENSION] = library or _open(settings)
+    metrics.register(app, opened.measure)
     common.register(app)
     guards.register(app)
-    for room in (auth, grid, photos, operations, favorites, dates, edits, imports, api_document):
+    rooms = (
+        *(auth, grid, photos, operations, favorites, dates, edits, imports, trash, duplicates),
+        *(performance, api_document),
+    )
+    for room in rooms:
         app.register_blueprint(room.blueprint)
     for word in (
         photos.picture_version,

@@ -119,6 +119,26 @@ def get_photo(connection: sqlite3.Connection, photo_id: int) -> Photo:
     return Photo(*row)
 
 
+def get_photo_at(connection: sqlite3.Connection, path: str) -> Photo:
+    """The present photo at this path. Raises `NotFoundError`."""
+    row = connection.execute(
+        f"SELECT {PHOTO_COLUMNS} FROM photos WHERE current_path = ? AND missing_since IS NULL",  # noqa: S608  constants only
+        [path],
+    ).fetchone()
+    if row is None:
+        raise NotFoundError(f"There is no photo {path} in this library.")
+    return Photo(*row)
+
+
+def has_picture(connection: sqlite3.Connection, photo: Photo) -> bool:
+    """Whether the row with this photo's id is of the same picture at the same path."""
+    row = connection.execute(
+        "SELECT 1 FROM photos WHERE id = ? AND media_hash = ? AND current_path = ?",
+        [photo.id, photo.media_hash, photo.current_path],
+    ).fetchone()
+    return row is not None
+
+
 # -- what the index knows and writes ---------------------------------------------------------
 
 
@@ -131,10 +151,14 @@ def list_known_files(connection: sqlite3.Connection) -> list[KnownFile]:
 def insert_photos(
     connection: sqlite3.Connection, records: Iterable[PhotoRecord], added_at: str
 ) -> None:
-    """New rows, in the order given."""
+    """New rows, in the order given.
+
+    A photo that came out of the trash while its file was read has its row there already.
+    """
     columns = ("added_at", *_RECORD_COLUMNS)
     connection.executemany(
-        f"INSERT INTO photos ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608  constants only
+        f"INSERT INTO photos ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608  constants only
+        " ON CONFLICT (current_path) WHERE missing_since IS NULL DO NOTHING",
         ((added_at, *astuple(record)) for record in records),
     )
 
@@ -166,6 +190,52 @@ def update_photos(connection: sqlite3.Connection, records: Mapping[int, PhotoRec
     )
 
 
+def take_out(connection: sqlite3.Connection, photo_id: int) -> None:
+    """Remove the row of a photo that lies in the trash now."""
+    connection.execute("DELETE FROM photos WHERE id = ?", [photo_id])
+
+
+def put_back(connection: sqlite3.Connection, photo: Photo) -> int:
+    """The row of a photo that came out of the trash; its id.
+
+    That is its old one, unless another picture has it (or it is 0, as of an older app's trash).
+    A row that stands at its path is of this very file, which an index has just found, or of one
+    that is no longer there.
+    """
+    own = connection.execute(
+        "SELECT media_hash, missing_since FROM photos WHERE id = ?", [photo.id]
+    ).fetchone()
+    if own is not None and own["missing_since"] and own["media_hash"] == photo.media_hash:
+        take_out(connection, photo.id)
+        own = None
+    connection.execute(
+        "DELETE FROM photos WHERE current_path = ? AND missing_since IS NULL AND inode = ?"
+        " AND media_hash = ? AND id <> ?",
+        [photo.current_path, photo.inode, photo.media_hash, photo.id],
+    )
+    connection.execute(
+        "UPDATE photos SET missing_since = ? WHERE current_path = ? AND missing_since IS NULL",
+        [photo.added_at, photo.current_path],
+    )
+    values = {field.name: getattr(photo, field.name) for field in fields(Photo)}
+    values["id"] = photo.id if photo.id > 0 and own is None else None
+    cursor = connection.execute(
+        f"INSERT INTO photos ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",  # noqa: S608  constants only
+        list(values.values()),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def raise_sequence(connection: sqlite3.Connection, photo_id: int) -> None:
+    """Give no new photo this id or a lower one: it is of a photo in the trash."""
+    changed = connection.execute(
+        "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'photos'", [photo_id]
+    )
+    if not changed.rowcount:
+        connection.execute("INSERT INTO sqlite_sequence VALUES ('photos', ?)", [photo_id])
+
+
 def mark_missing(connection: sqlite3.Connection, photo_ids: Iterable[int], since: str) -> None:
     """Rows whose file is gone; a row that was missing before keeps its time."""
     connection.executemany(
@@ -174,16 +244,35 @@ def mark_missing(connection: sqlite3.Connection, photo_ids: Iterable[int], since
     )
 
 
-def list_pair_facts(connection: sqlite3.Connection) -> Iterator[sqlite3.Row]:
-    """Id, path, type and duration of every present photo: what tells which belong together."""
-    return connection.execute(
-        "SELECT id, current_path, file_type, duration_s FROM photos WHERE missing_since IS NULL"
-    )
+def list_pair_facts(
+    connection: sqlite3.Connection, folder: str | None = None
+) -> Iterator[sqlite3.Row]:
+    """Id, path, type and duration of every present photo: what tells which belong together.
+
+    folder: only of those below it.
+    """
+    facts = "SELECT id, current_path, file_type, duration_s FROM photos WHERE missing_since IS NULL"
+    if not folder:
+        return connection.execute(facts)
+    # '0' is the letter behind '/'.
+    within = " AND current_path > ? AND current_path < ?"
+    return connection.execute(facts + within, [f"{folder}/", f"{folder}0"])
 
 
-def replace_companions(connection: sqlite3.Connection, leaders: Mapping[int, int]) -> None:
-    """Remember the leader of every companion, both by id; only what differs is written."""
-    before = dict(connection.execute("SELECT photo_id, leader_id FROM companions"))
+def replace_companions(
+    connection: sqlite3.Connection, leaders: Mapping[int, int], among: Iterable[int] | None = None
+) -> None:
+    """Remember the leader of every companion, both by id; only what differs is written.
+
+    among: the photos that were looked at; others stay as they are.
+    """
+    rows = connection.execute("SELECT photo_id, leader_id FROM companions")
+    looked_at = None if among is None else set(among)
+    before = {
+        photo_id: leader_id
+        for photo_id, leader_id in rows
+        if looked_at is None or photo_id in looked_at
+    }
     connection.executemany(
         "DELETE FROM companions WHERE photo_id = ?",
         ((photo_id,) for photo_id in before.keys() - leaders.keys()),
@@ -194,10 +283,70 @@ def replace_companions(connection: sqlite3.Connection, leaders: Mapping[int, int
     )
 
 
-def replace_folders(connection: sqlite3.Connection, folders: Mapping[str, int]) -> None:
-    """Remember the folders of the library, relative path to mtime_ns, in place of those before."""
+# -- folders ---------------------------------------------------------------------------------
+
+
+def replace_folders(
+    connection: sqlite3.Connection,
+    folders: Mapping[str, tuple[int, int, int]],
+    noted: Iterable[str],
+    readers: str,
+) -> None:
+    """Remember the folders of the library in place of those before.
+
+    folders: (mtime_ns, ctime_ns, inode) by relative path. noted: those that a quick index need
+    not read again while they are so, and `readers` as it was.
+    """
+    connection.execute("DELETE FROM folder_notes")
     connection.execute("DELETE FROM folders")
-    connection.executemany("INSERT INTO folders (path, mtime_ns) VALUES (?, ?)", folders.items())
+    connection.executemany(
+        "INSERT INTO folders (path, mtime_ns) VALUES (?, ?)",
+        ((path, stamp[0]) for path, stamp in folders.items()),
+    )
+    connection.executemany(
+        "INSERT INTO folder_notes (path, ctime_ns, inode, readers) VALUES (?, ?, ?, ?)",
+        ((path, *folders[path][1:], readers) for path in noted),
+    )
+
+
+def list_folders(
+    connection: sqlite3.Connection, readers: str
+) -> dict[str, tuple[int, int, int] | None]:
+    """The remembered folders; (mtime_ns, ctime_ns, inode) of those noted with these readers."""
+    # A dry run may look at a database that has no notes yet.
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'folder_notes'").fetchone():
+        return {}
+    rows = connection.execute(
+        "SELECT folders.path, mtime_ns, ctime_ns, inode FROM folders LEFT JOIN folder_notes"
+        " ON folder_notes.path = folders.path AND readers = ?",
+        [readers],
+    )
+    return {
+        path: None if ctime_ns is None else (mtime_ns, ctime_ns, inode)
+        for path, mtime_ns, ctime_ns, inode in rows
+    }
+
+
+def list_known_outside(connection: sqlite3.Connection, folders: Iterable[str]) -> list[KnownFile]:
+    """What is remembered of every row but the present ones right in these folders, by id."""
+    rows = connection.execute(
+        # A path without the letters of its name is its folder, with the slash.
+        f"SELECT {_KNOWN_COLUMNS} FROM photos WHERE id IN ("  # noqa: S608  constants only
+        "SELECT id FROM photos INDEXED BY idx_current_path WHERE missing_since IS NULL AND"
+        " rtrim(current_path, replace(current_path, '/', '')) NOT IN"
+        " (SELECT value FROM json_each(?))"
+        " UNION ALL SELECT id FROM photos WHERE missing_since > '') ORDER BY id",
+        [json.dumps([f"{folder}/" if folder else "" for folder in folders])],
+    )
+    return [KnownFile(*row) for row in rows]
+
+
+def count_present(connection: sqlite3.Connection) -> int:
+    """How many rows are present, companions too."""
+    count: int = connection.execute(
+        "SELECT count(*) FROM photos WHERE missing_since IS NULL"
+    ).fetchone()[0]
+    return count
 
 
 def list_present_ids(connection: sqlite3.Connection) -> list[int]:

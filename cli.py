@@ -18,14 +18,15 @@ from typing import Any, Final
 
 import click
 
-import app
 import catalog
 import cli_access
 import cli_dates
 import cli_doctor
 import cli_edits
 import cli_import
+import cli_trash
 import migrate_db
+import operation_runner
 import operation_state
 from cli_common import (
     data_dir_option,
@@ -48,10 +49,12 @@ from library import open_library
 from library_location import is_held
 from library_sync import IndexReport
 from operation_progress import progress_of_row
+from operation_runner import EDITS
 from operation_state import CheckpointHelper, OperationType
 from settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 from terminal import (
     Terminal,
+    describe_edits,
     describe_import,
     describe_index,
     describe_operations,
@@ -112,6 +115,9 @@ def _describe_trouble(error: OSError | sqlite3.Error) -> str:
 def main(ctx: click.Context, data_dir: Path | None) -> None:
     """Lightkeep: a photo library that keeps what you say of a photo in the photo's own file."""
     logging.basicConfig(level=logging.WARNING, format="lightkeep: %(message)s")
+    # The figures of each operation: for a journal or a cron mail, not for who looks at the bar.
+    if ctx.invoked_subcommand == "serve" or not sys.stderr.isatty():
+        logging.getLogger(operation_runner.__name__).setLevel(logging.INFO)
     ctx.obj = data_dir
 
 
@@ -132,11 +138,15 @@ def serve(
 ) -> None:
     """Serve LIBRARY in the browser; without it $LIGHTKEEP_LIBRARY, ~/Pictures or a sample."""
     settings = make_settings(ctx, library or choose_library(), own_data_dir, host=host, port=port)
+    # Here, because no other verb needs Flask and pydantic: they take longer than a quick index.
+    import app
+
     app.serve(dataclasses.replace(settings, json_logs=json_logs or settings.json_logs))
 
 
 @main.command()
 @library_argument
+@click.option("--quick", is_flag=True, help="Read only folders that changed; see the README.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--accept-missing", is_flag=True, help="Go on although many photos vanished.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -145,6 +155,7 @@ def serve(
 def index(
     ctx: click.Context,
     library: Path,
+    quick: bool,
     dry_run: bool,
     accept_missing: bool,
     as_json: bool,
@@ -153,12 +164,12 @@ def index(
     """Bring the index of LIBRARY to what lies on disk; the photos are only read."""
     settings = make_settings(ctx, library, own_data_dir)
     if dry_run:
-        report = _plan_index(settings, accept_missing=accept_missing)
+        report = _plan_index(settings, accept_missing=accept_missing, quick=quick)
     else:
         report = run_operation(
             settings,
             OperationType.UPDATE_INDEX,
-            {"accept_missing": accept_missing},
+            {"accept_missing": accept_missing} | ({"quick": True} if quick else {}),
             accept_missing=accept_missing,
         )
     print_report(ctx, report, describe_index(report, dry_run=dry_run), as_json=as_json)
@@ -181,10 +192,12 @@ class _PlanObserver:
         """A dry run stops by Ctrl-C alone: it has nothing to leave tidy."""
 
 
-def _plan_index(settings: Settings, *, accept_missing: bool) -> dict[str, Any]:
+def _plan_index(settings: Settings, *, accept_missing: bool, quick: bool) -> dict[str, Any]:
     terminal = Terminal()
     observer = _PlanObserver(terminal.show_count)
-    report: IndexReport = plan_update_index(settings, observer, accept_missing=accept_missing)
+    report: IndexReport = plan_update_index(
+        settings, observer, accept_missing=accept_missing, quick=quick
+    )
     terminal.clear()
     return {"operation_id": None, "status": "planned", **report.as_dict()}
 
@@ -337,6 +350,7 @@ def resume(
         OperationType.REBUILD_DATABASE: describe_rebuild,
         OperationType.VERIFY_LIBRARY: describe_verify,
         OperationType.IMPORT_PHOTOS: describe_import,
+        **dict.fromkeys(EDITS, describe_edits),
     }.get(OperationType(chosen.operation_type), describe_index)
     print_report(ctx, report, describe(report), as_json=as_json)
 
@@ -344,12 +358,16 @@ def resume(
 @main.command("list")
 @library_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a photo, a line each.")
+@click.option("--trash", is_flag=True, help="What lies in the trash instead.")
 @data_dir_option
 @click.pass_context
 def list_photos(
-    ctx: click.Context, library: Path, as_json: bool, own_data_dir: Path | None
+    ctx: click.Context, library: Path, as_json: bool, trash: bool, own_data_dir: Path | None
 ) -> None:
     """List the photos of LIBRARY by path; works while another process serves it."""
+    if trash:
+        cli_trash.list_trash(make_settings(ctx, library, own_data_dir), as_json=as_json)
+        return
     database = open_for_reading(make_settings(ctx, library, own_data_dir))
     try:
         with database.reading() as connection:
@@ -369,6 +387,7 @@ cli_edits.register(main)
 cli_dates.register(main)
 cli_doctor.register(main)
 cli_import.register(main)
+cli_trash.register(main)
 
 if __name__ == "__main__":
     main(prog_name="lightkeep")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,19 @@ from settings import LIBRARY_DIR, Settings, load_settings
 from terminal import PauseOnSignal, interrupted_by_sigterm, watch
 
 EXIT_PROBLEMS: Final = 1
+
+NOTHING_DONE: Final[dict[str, Any]] = {
+    "operation_id": None,
+    "status": "completed",
+    **dict.fromkeys(("found", "added", "changed", "moved", "missing", "unchanged"), 0),
+    "success_count": 0,
+    "error_count": 0,
+    "problems": [],
+    "problem_count": 0,
+    "seconds": 0.0,
+    "cache": {},
+}
+"""The report of a verb that found nothing to do."""
 
 library_argument = click.argument("library", type=click.Path(path_type=Path))
 data_dir_option = click.option(
@@ -64,6 +79,19 @@ def name_resume_command(settings: Settings) -> str:
     if settings.data_dir != settings.library / LIBRARY_DIR:
         words += ["--data-dir", str(settings.data_dir)]
     return shlex.join(words)
+
+
+def make_relative(library: Path, paths: Iterable[str]) -> list[str]:
+    """Paths as rows have them; what lies outside the library stays as it was said."""
+    root = os.path.realpath(library)
+    found = []
+    for path in paths:
+        absolute = os.path.normpath(os.path.join(root, path))
+        folder = os.path.realpath(os.path.dirname(absolute))
+        absolute = os.path.join(folder, os.path.basename(absolute))
+        inside = absolute.startswith(root.rstrip("/") + "/")
+        found.append(os.path.relpath(absolute, root) if inside else path)
+    return list(dict.fromkeys(found))
 
 
 def print_report(ctx: click.Context, report: dict[str, Any], words: str, *, as_json: bool) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
 import rating_rows
 from catalog import FAVORITE_RATING
 from cli_common import (
+    NOTHING_DONE,
     data_dir_option,
     finish_operation,
     json_option,
     library_argument,
+    make_relative,
     make_settings,
     print_report,
 )
@@ -26,17 +27,6 @@ from settings import Settings
 from terminal import describe_edits, interrupted_by_sigterm
 
 _Report: TypeAlias = dict[str, Any]
-_NOTHING: Final[_Report] = {
-    "operation_id": None,
-    "status": "completed",
-    **dict.fromkeys(("found", "added", "changed", "moved", "missing", "unchanged"), 0),
-    "success_count": 0,
-    "error_count": 0,
-    "problems": [],
-    "problem_count": 0,
-    "seconds": 0.0,
-    "cache": {},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +50,6 @@ class FoundPhotos:
             "problem_count": report.get("problem_count", 0) + len(unknown),
         }
 
-
-_EDITS_LOOKED_AT: Final = 10_000
 
 _paths_argument = click.argument("paths", metavar="PATH...", nargs=-1)
 
@@ -152,7 +140,7 @@ def report_edits(
     with interrupted_by_sigterm():
         opened = open_library(settings)
         try:
-            report = {**_NOTHING, **edit(opened)}
+            report = {**NOTHING_DONE, **edit(opened)}
         finally:
             opened.close()
     print_report(ctx, report, describe_edits(report), as_json=as_json)
@@ -160,7 +148,7 @@ def report_edits(
 
 def find_photos(opened: Library, paths: Sequence[str]) -> FoundPhotos:
     """The photos at these paths, absolute or relative to the library."""
-    wanted = _relative(opened.settings.library, paths)
+    wanted = make_relative(opened.settings.library, paths)
     with opened.database.reading() as connection:
         ratings = rating_rows.find_ratings(connection, wanted)
     unknown = [path for path in wanted if path not in ratings]
@@ -181,27 +169,11 @@ def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
     return found.complete(report)
 
 
-def _relative(library: Path, paths: Iterable[str]) -> list[str]:
-    """Paths as rows have them; what lies outside the library stays as it was said."""
-    root = os.path.realpath(library)
-    found = []
-    for path in paths:
-        absolute = os.path.normpath(os.path.join(root, path))
-        folder = os.path.realpath(os.path.dirname(absolute))
-        absolute = os.path.join(folder, os.path.basename(absolute))
-        inside = absolute.startswith(root.rstrip("/") + "/")
-        found.append(os.path.relpath(absolute, root) if inside else path)
-    return list(dict.fromkeys(found))
-
-
 def _undo(opened: Library, edit_id: str | None) -> _Report:
     if edit_id is None:
-        edits = opened.list_edits(limit=_EDITS_LOOKED_AT)
-        # Said twice it goes back two steps, and does not take its own step back.
-        last = next((edit for edit in edits if edit.undoable and not edit.undoes), None)
-        if last is None:
+        edit_id = opened.find_last_deed()
+        if edit_id is None:
             raise NotFoundError("There is no edit to take back.")
-        edit_id = last.operation_id or str(last.id)
     if edit_id.isascii() and edit_id.isdigit():
         photo = opened.undo_edit(int(edit_id))
         return {"found": 1, "changed": int(photo.edit_id is not None), "success_count": 1}

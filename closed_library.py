@@ -29,7 +29,6 @@ from library_marker import LibraryMemory, list_markers, refuse_unmounted
 from library_parts import make_exiftool, make_pool
 from library_sync import Indexer, IndexObserver, IndexReport
 from photo_import import PhotoImport
-from sample_library import make_sample_library
 from settings import Settings
 from upload_store import FOLDER as UPLOAD_FOLDER
 from upload_store import UploadStore
@@ -50,13 +49,17 @@ def open_for_reading(settings: Settings) -> Database:
 
 
 def plan_update_index(
-    settings: Settings, observer: IndexObserver, *, accept_missing: bool = False
+    settings: Settings,
+    observer: IndexObserver,
+    *,
+    accept_missing: bool = False,
+    quick: bool = False,
 ) -> IndexReport:
     """What an index would change; nothing is written, and no lock is needed."""
     check_folder(settings.library)
     with contextlib.ExitStack() as stack:
         indexer = _make_indexer(settings, stack, accept_missing=accept_missing)
-        return indexer.update(observer, accept_missing=accept_missing, dry_run=True)
+        return indexer.update(observer, accept_missing=accept_missing, dry_run=True, quick=quick)
 
 
 def plan_import(
@@ -117,6 +120,9 @@ def _make_indexer(
 
 def choose_library() -> Path:
     """The library of a start that names none: `$LIGHTKEEP_LIBRARY`, `~/Pictures`, a sample."""
+    # Here, because every verb pays for what stands above.
+    from sample_library import make_sample_library
+
     return find_library() or make_sample_library(sample_folder())
 
 

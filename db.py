@@ -19,6 +19,7 @@ from typing import Final
 from urllib.parse import quote
 
 import db_schema
+import work_meter
 from errors import (
     DatabaseDamagedError,
     DatabaseRefusedError,
@@ -97,6 +98,15 @@ class Database:
         self._depth = 0
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
+        self._watcher: sqlite3.Connection | None = None
+
+    def data_version(self) -> int:
+        """A number that is another one after every commit, whichever process made it."""
+        with self._readers_lock:
+            # Of a connection of its own: SQLite tells each what others have committed.
+            if self._watcher is None:
+                self._watcher = connect(self.path, read_only=True)
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -107,6 +117,7 @@ class Database:
         joins it: it commits, or rolls back, with the outer one.
         """
         with self._lock:
+            began = time.perf_counter()
             if self._depth == 0:
                 self._writer.execute("BEGIN IMMEDIATE")
             self._depth += 1
@@ -121,6 +132,7 @@ class Database:
             self._depth -= 1
             if self._depth == 0:
                 self._commit()
+                work_meter.note("database", time.perf_counter() - began, calls=1)
 
     def _commit(self) -> None:
         """COMMIT, or roll back where it cannot be done (a full disk leaves it open)."""
@@ -202,6 +214,8 @@ class Database:
             for reader in self._readers:
                 reader.close()
             self._readers.clear()
+            if self._watcher is not None:
+                self._watcher.close()
         with self._lock:
             self._writer.close()
 

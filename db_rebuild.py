@@ -35,10 +35,11 @@ from file_indexer import FileIndexer, IndexedFile, find_file, remember_read
 from hash_cache import HashCache, Hashes
 from index_brake import Brake
 from index_plan import PhotoFile
-from library_sync import Indexer, IndexObserver, IndexReport, pair_photos
+from library_sync import Indexer, IndexObserver, IndexReport
 from media_types import is_media_name
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper, OperationType
+from pair_rows import pair_photos
 from row_seals import delete_unsealed
 from row_transfer import Differences
 
@@ -227,13 +228,13 @@ class _RebuildRun:
             last_entry = row_transfer.find_last_entry(live)
         since = _now()
         self._build()
-        self._observer.report_progress(phase="check")
+        self._begin("check")
         self._verify(fewest=self._index.found - len(self._index.problems))
         self._compare()
         # Most of the work, so that little is left to do while edits wait.
         self._carry_over()
         self._observer.check()
-        self._observer.report_progress(phase="swap")
+        self._begin("swap")
         with self._live.exclusive():
             self._index_edited(last_entry, since)
             self._carry_over()
@@ -242,6 +243,10 @@ class _RebuildRun:
             self._backup = self._make_backup()
             self._work.close()  # so that all of it is in the one file
             self._live.replace_content(self._work.path)
+
+    def _begin(self, phase: str) -> None:
+        self._observer.report_progress(phase=phase)
+        self._observer.checkpoint.begin_phase(phase)
 
     def make_report(self, seconds: float) -> RebuildReport:
         index, differences = self._index, self._differences

@@ -55,6 +55,22 @@ CREATE TABLE deleted_photos (
 ) STRICT
 """
 
+TRASH_MOVES: Final = """
+CREATE TABLE trash_moves (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    operation_id TEXT,
+    photo_id INTEGER,
+    kind TEXT NOT NULL CHECK (kind IN ('trash', 'restore')),
+    state TEXT NOT NULL CHECK (state IN ('planned', 'done')),
+    path TEXT NOT NULL,
+    trash_filename TEXT NOT NULL,
+    entry_json TEXT NOT NULL,
+    planned_at TEXT NOT NULL,
+    done_at TEXT
+) STRICT
+"""
+"""What is about to be moved into the trash or out of it, and what was."""
+
 OPERATION_STATE: Final = """
 CREATE TABLE operation_state (
     operation_id TEXT PRIMARY KEY,
@@ -87,6 +103,17 @@ CREATE TABLE folders (
     mtime_ns INTEGER NOT NULL
 ) STRICT
 """
+
+FOLDER_NOTES: Final = """
+CREATE TABLE folder_notes (
+    path TEXT PRIMARY KEY REFERENCES folders (path) ON DELETE CASCADE,
+    ctime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    readers TEXT NOT NULL
+) STRICT
+"""
+"""Folders of which a quick index need read nothing while `folders.mtime_ns` and these are as the
+disk says, and the readers are the same: every photo in them has its row."""
 
 WRITE_JOURNAL: Final = """
 CREATE TABLE write_journal (
@@ -127,9 +154,11 @@ TABLES: Final = (
     OPERATION_STATE,
     HASH_CACHE,
     FOLDERS,
+    FOLDER_NOTES,
     WRITE_JOURNAL,
     COMPANIONS,
     FACT_SEALS,
+    TRASH_MOVES,
 )
 
 INDICES: Final = (
@@ -156,6 +185,7 @@ INDICES: Final = (
     "CREATE INDEX idx_journal_photo ON write_journal (photo_id)",
     "CREATE INDEX idx_journal_operation ON write_journal (operation_id)",
     "CREATE INDEX idx_companions_leader ON companions (leader_id)",
+    "CREATE INDEX idx_trash_moves_operation ON trash_moves (operation_id)",
 )
 
 STATEMENTS: Final = TABLES + INDICES
@@ -170,7 +200,8 @@ def list_names(statements: Iterable[str]) -> list[tuple[str, str]]:
 def list_missing_statements(names: Collection[str]) -> list[str]:
     """What makes the tables and indices that are not among `names` of a version 3 database.
 
-    Tables that hold nothing but what an index finds may be added without a new version.
+    Tables that hold nothing but what an index finds, or what is about to be done, may be added
+    without a new version.
     """
     return [statement for name, statement in list_names(STATEMENTS) if name not in names]
 

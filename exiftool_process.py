@@ -15,15 +15,18 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import lru_cache
 from itertools import starmap
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from exiftool.exceptions import ExifToolException
 
+import work_meter
 from errors import FileProblem, PictureError
 from exiftool_transport import (
     DEFAULT_TIMEOUT_S,
@@ -34,6 +37,8 @@ from exiftool_transport import (
 from metadata import TAGS_READ, TagValue
 
 LOGGER = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MINIMUM_VERSION: Final = (12, 15)
 BATCH_FILES: Final = 50
@@ -125,6 +130,17 @@ class ExifTool:
         # as long as this object and does all.
         self._owner = ThreadPoolExecutor(1, thread_name_prefix="exiftool")
         self._process: StayOpenProcess | None = None
+        self._calls = self._restarts = 0
+
+    @property
+    def calls(self) -> int:
+        """Commands that it was given."""
+        return self._calls
+
+    @property
+    def restarts(self) -> int:
+        """How often it hung, died or answered nonsense, and was ended."""
+        return self._restarts
 
     @property
     def version(self) -> str:
@@ -136,21 +152,21 @@ class ExifTool:
 
         A file that cannot be read, and one over which ExifTool hung or died, is a problem.
         """
-        return self._owner.submit(self._read_all, list(dict.fromkeys(paths))).result()
+        return self._ask(self._read_all, list(dict.fromkeys(paths)))
 
     def extract_preview(self, path: str) -> bytes | None:
         """The largest JPEG that the file at the absolute `path` holds, or None.
 
         Raises `PictureError` where the file or ExifTool will not do.
         """
-        return self._owner.submit(self._extract_preview, path).result()
+        return self._ask(self._extract_preview, path)
 
     def read_every_tag(self, path: str) -> dict[str, TagValue]:
         """All that ExifTool finds in the file at the absolute `path`, by `Group:Tag`.
 
         Raises `PictureError` where the file or ExifTool will not do.
         """
-        return self._owner.submit(self._read_every_tag, path).result()
+        return self._ask(self._read_every_tag, path)
 
     def write_copy(self, source: str, copy: str, changes: Mapping[str, TagValue | None]) -> None:
         """Make `copy`, which must not exist: the file at `source` with other tags.
@@ -159,7 +175,7 @@ class ExifTool:
         was written has to be read back: ExifTool may leave out what the format cannot hold.
         Raises `PictureError` where ExifTool or the disk refuses; a part of the copy may be left.
         """
-        self._owner.submit(self._write_copy, source, copy, changes).result()
+        self._ask(self._write_copy, source, copy, changes)
 
     @property
     def number(self) -> tuple[int, int]:
@@ -174,6 +190,10 @@ class ExifTool:
         with contextlib.suppress(RuntimeError):  # the owner was shut down before
             self._owner.submit(self._kill).result()
         self._owner.shutdown()
+
+    def _ask(self, function: Callable[..., T], *args: object) -> T:
+        """What the function gives in the owner thread, which counts its work for the caller."""
+        return self._owner.submit(copy_context().run, function, *args).result()
 
     # -- in the owner thread -----------------------------------------------------------------
 
@@ -242,10 +262,10 @@ class ExifTool:
         ]
         try:
             process = self._get_process()
-            process.execute(*arguments, extra_s=_extra_s(source))
+            with self._counting(1):
+                process.execute(*arguments, extra_s=_extra_s(source))
         except ExifToolFailedError as error:
-            LOGGER.warning("ExifTool is restarted: %s", error)
-            self._kill()
+            self._give_up(error)
             raise PictureError(f"ExifTool cannot write the file: {error}.") from error
         said = [line for line in str(process.last_stderr).splitlines() if line.startswith("Error")]
         if said or not os.path.isfile(copy):
@@ -265,12 +285,27 @@ class ExifTool:
     ) -> list[dict[str, TagValue]]:
         """One command. Whatever goes wrong, the process is ended: the next one starts afresh."""
         try:
-            answer = self._get_process().execute(*arguments, "-j", *paths, extra_s=extra_s)
+            process = self._get_process()
+            with self._counting(len(paths)):
+                answer = process.execute(*arguments, "-j", *paths, extra_s=extra_s)
             return _parse_answer(answer)
         except ExifToolFailedError as error:
-            LOGGER.warning("ExifTool is restarted: %s", error)
-            self._kill()
+            self._give_up(error)
             raise
+
+    @contextlib.contextmanager
+    def _counting(self, files: int) -> Iterator[None]:
+        began = time.perf_counter()
+        self._calls += 1
+        try:
+            yield
+        finally:
+            work_meter.note("exiftool", time.perf_counter() - began, files=files, calls=1)
+
+    def _give_up(self, error: ExifToolFailedError) -> None:
+        LOGGER.warning("ExifTool is restarted: %s", error)
+        self._restarts += 1
+        self._kill()
 
     def _refuse(self, path: str) -> str | None:
         """Why a path must not reach ExifTool, which takes one argument a line."""

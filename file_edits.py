@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import catalog
@@ -63,6 +65,14 @@ class FileEdits:
                 _finish(run, photo)
             with self._parts.database.reading() as connection:
                 return EditOutcome(catalog.get_photo(connection, photo_id), run.edit_id)
+
+    @contextmanager
+    def holding(self, photo_id: int | None = None) -> Iterator[None]:
+        """Nobody edits while the block lasts; what was left of an edit of this photo is ended."""
+        with self._lock:
+            if photo_id is not None:
+                self._settle_photo(photo_id)
+            yield
 
     def look_again(self, photo_id: int) -> Photo:
         """The photo as its files say it now, brought into its row."""

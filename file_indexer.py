@@ -31,6 +31,7 @@ from media_types import is_media_name
 from media_workers import Priority, WorkerFailure, WorkerPool
 from metadata import READER_VERSION, Facts, zone_version
 from row_seals import keep_seals
+from work_meter import note
 
 BATCH_FILES: Final = 100
 BATCH_S: Final = 0.5
@@ -140,6 +141,7 @@ class FileIndexer:
         self, batch: Sequence[tuple[PhotoFile, PictureReading | WorkerFailure]]
     ) -> Iterator[IndexedFile]:
         readings = [reading for _, reading in batch if isinstance(reading, PictureReading)]
+        _note_readings(readings)
         failures: list[FileProblem] = []
         facts = extract_metadata_batch(
             [reading.path for reading in readings],
@@ -253,6 +255,17 @@ def remember_read(
         connection,
     )
     keep_seals(connection, records)
+
+
+def _note_readings(readings: Sequence[PictureReading]) -> None:
+    hashed = [reading for reading in readings if reading.hash_s]
+    note(
+        "hash",
+        sum(reading.hash_s for reading in hashed),
+        files=len(hashed),
+        bytes=sum(reading.bytes_read for reading in hashed),
+    )
+    note("tags", sum(reading.tags_s for reading in readings), files=len(readings))
 
 
 def _make_record(

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from errors import FileProblem
 from media_types import Kind, is_media_name, kind_of_name
@@ -46,13 +46,41 @@ class FileStat:
     inode: int
 
 
+class FolderStamp(NamedTuple):
+    """What tells whether a folder lists what it listed before; `inode` as in `FileStat`."""
+
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderNotes:
+    """What an earlier walk noted, so that a quick one need not read every folder again.
+
+    children: the folders in each folder, by relative paths; stamps: of those whose listing can be
+    relied on as long as the stamp is the same.
+    """
+
+    children: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stamps: Mapping[str, FolderStamp] = field(default_factory=dict)
+
+
+NO_NOTES: Final = FolderNotes()
+NOTED_AFTER_NS: Final = 10_000_000_000
+"""How long a folder must have been left alone: a change within one tick of a disk's or server's
+clock would not move its time stamps once more."""
+
+
 @dataclass(frozen=True, slots=True)
 class FolderScan:
     """What a walk found.
 
     files: photos, by their names, sorted by path.
     sidecars: every `*.xmp` by its relative path.
-    folders: modification time in ns by relative path; the root is "".
+    folders: their stamps, taken before they were listed, by relative path; the root is "".
+    settled: those that had been left alone for so long that their stamps can be noted.
+    unchanged: those that were not read, for their stamps are the noted ones.
     ignored: how many files of other kinds there are, by lower-case suffix; `LINK` and
         `SPECIAL_FILE` stand for what is no regular file.
     problems: names that are not UTF-8, what could not be listed, and what has a photo's name
@@ -63,10 +91,12 @@ class FolderScan:
 
     files: list[FileStat]
     sidecars: dict[str, FileStat]
-    folders: dict[str, int]
+    folders: dict[str, FolderStamp]
     ignored: dict[str, int]
     problems: list[FileProblem]
     unreadable_folders: frozenset[str]
+    settled: frozenset[str] = frozenset()
+    unchanged: frozenset[str] = frozenset()
     ignored_bytes: int = 0
 
 
@@ -75,15 +105,18 @@ def scan_folder(
     *,
     skip: Collection[Path] = (),
     tell: Callable[[int], None] = lambda _: None,
+    notes: FolderNotes = NO_NOTES,
     measure_ignored: bool = False,
 ) -> FolderScan:
     """Walk everything under `root`; links are not followed, hidden entries not looked at.
 
     skip: folders to leave out, absolute. tell: told every `TELL_EVERY_S` how many photos were
-    found; what it raises ends the walk. Trouble is a value; nothing else is raised.
+    found; what it raises ends the walk. notes: folders that are as they say are not read; each of
+    them is asked for its stamp, for a change deep inside does not move those above it. Trouble is
+    a value; nothing else is raised.
     """
     skipped = frozenset(filter(None, map(_identify, skip)))
-    walk = _Walk(os.path.abspath(root), skipped, tell, measure_ignored)
+    walk = _Walk(os.path.abspath(root), skipped, tell, notes, measure_ignored)
     walk.run()
     walk.files.sort(key=lambda file: file.path)
     return FolderScan(
@@ -93,20 +126,25 @@ def scan_folder(
         dict(sorted(walk.ignored.items())),
         walk.problems,
         frozenset(walk.unreadable),
+        frozenset(walk.settled - walk.unreadable),
+        frozenset(walk.unchanged),
         walk.ignored_bytes,
     )
 
 
 def make_file_stat(path: str, result: os.stat_result) -> FileStat:
     """A `FileStat` of what `os.stat` or `os.fstat` gave."""
-    inode = result.st_ino
     return FileStat(
         path,
         result.st_size,
         result.st_mtime_ns,
         result.st_ctime_ns,
-        inode - 2**64 if inode >= 2**63 else inode,
+        _fold_inode(result.st_ino),
     )
+
+
+def _fold_inode(inode: int) -> int:
+    return inode - 2**64 if inode >= 2**63 else inode
 
 
 @dataclass(slots=True)
@@ -114,11 +152,14 @@ class _Walk:
     root: str
     skip: frozenset[tuple[int, int]]
     tell: Callable[[int], None] = lambda _: None
+    notes: FolderNotes = NO_NOTES
     measure_ignored: bool = False
     ignored_bytes: int = 0
     files: list[FileStat] = field(default_factory=list)
     sidecars: dict[str, FileStat] = field(default_factory=dict)
-    folders: dict[str, int] = field(default_factory=dict)
+    folders: dict[str, FolderStamp] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
+    unchanged: set[str] = field(default_factory=set)
     ignored: Counter[str] = field(default_factory=Counter)
     problems: list[FileProblem] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
@@ -129,18 +170,32 @@ class _Walk:
         while self._waiting:
             folder = self._waiting.pop()
             try:
-                self._scan(folder)
+                self._enter(folder)
             except OSError as error:
                 if folder and error.errno == errno.ENOENT:
                     continue  # removed while the walk was elsewhere
                 self._report_unreadable(folder, error)
 
-    def _scan(self, folder: str) -> None:
+    def _enter(self, folder: str) -> None:
         absolute = os.path.join(self.root, folder) if folder else self.root
         # Taken before the listing: what is added during it makes the folder look changed.
-        modified = os.stat(absolute, follow_symlinks=not folder).st_mtime_ns
+        result = os.stat(absolute, follow_symlinks=not folder)
+        stamp = FolderStamp(result.st_mtime_ns, result.st_ctime_ns, _fold_inode(result.st_ino))
+        if (result.st_dev, result.st_ino) in self.skip:
+            return
+        if time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) > NOTED_AFTER_NS:
+            self.settled.add(folder)
+        if self.notes.stamps.get(folder) == stamp:
+            self.folders[folder] = stamp
+            self.unchanged.add(folder)
+            self._waiting.extend(self.notes.children.get(folder, ()))
+            self._tell_now_and_then()
+        else:
+            self._scan(folder, absolute, stamp)
+
+    def _scan(self, folder: str, absolute: str, stamp: FolderStamp) -> None:
         with os.scandir(absolute) as entries:
-            self.folders[folder] = modified
+            self.folders[folder] = stamp
             for entry in entries:
                 self._tell_now_and_then()
                 if entry.name[0] == ".":

@@ -26,7 +26,7 @@ class FileReading:
 
     content_hash: None where it did not give the bytes. media_hash: None where they are no photo.
     stamps: size, mtime_ns and ctime_ns of the very bytes that were read. present: whether a
-    regular file stands there.
+    regular file stands there. hash_s: how long its bytes took to read and hash.
     """
 
     content_hash: str | None = None
@@ -35,6 +35,7 @@ class FileReading:
     problem: str | None = None
     present: bool = True
     bytes_read: int = 0
+    hash_s: float = 0.0
 
 
 def read_files(paths: Sequence[str]) -> list[FileReading]:
@@ -54,6 +55,7 @@ def read_file(path: str) -> FileReading:
         stamps=(reading.stat.size, reading.stat.mtime_ns, reading.stat.ctime_ns),
         problem=reading.problem,
         bytes_read=reading.bytes_read,
+        hash_s=reading.hash_s,
     )
 
 

@@ -125,7 +125,13 @@ class HashCache:
         # Never held while the database is asked: callers of `put` hold the writer's lock.
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._statistics = CacheStatistics()
+        self._statistics = self._before_reset = CacheStatistics()
+
+    @property
+    def totals(self) -> CacheStatistics:
+        """Counts since the start, whatever was reset meanwhile."""
+        with self._lock:
+            return _add(self._before_reset, self._statistics)
 
     @property
     def statistics(self) -> CacheStatistics:
@@ -135,6 +141,7 @@ class HashCache:
     def reset_statistics(self) -> None:
         """Begin to count anew, as at the start of an operation that reports its own counts."""
         with self._lock:
+            self._before_reset = _add(self._before_reset, self._statistics)
             self._statistics = CacheStatistics()
 
     def get(self, path: str, mtime_ns: int, file_size: int, ctime_ns: int) -> Hashes | None:
@@ -225,6 +232,11 @@ class HashCache:
         with self._lock:
             self._count(row_hits=1, bytes_not_read=file_size)
 
+    def count_row_hits(self, files: int) -> None:
+        """Count files of folders that were not even looked into; their sizes are not asked for."""
+        with self._lock:
+            self._count(row_hits=files)
+
     def cleanup(
         self,
         known: Collection[str] | Callable[[str], bool],
@@ -289,6 +301,12 @@ class HashCache:
             misses=old.misses + misses,
             bytes_not_read=old.bytes_not_read + bytes_not_read,
         )
+
+
+def _add(one: CacheStatistics, other: CacheStatistics) -> CacheStatistics:
+    return CacheStatistics(
+        *(getattr(one, name) + getattr(other, name) for name in CacheStatistics.__slots__)
+    )
 
 
 def _trusted_from_us(mtime_ns: int, ctime_ns: int) -> int:

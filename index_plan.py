@@ -7,12 +7,12 @@ gives the files that were read the rows of their pictures. Nothing here reads or
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from catalog import KnownFile
-from file_operations import FileStat
+from catalog import KnownFile, PhotoRecord
+from file_operations import FileStat, FolderScan, find_sidecars
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,23 @@ class Comparison:
 
 _FEWEST_DIGITS: Final = 7
 """Of a content hash, as older apps cut it; fewer say nothing."""
+
+
+def join_sidecars(scan: FolderScan) -> Iterator[PhotoFile]:
+    """The photos of a walk, each with its sidecar."""
+    sidecars = find_sidecars([file.path for file in scan.files], scan.sidecars)
+    for file in scan.files:
+        path = sidecars.get(file.path)
+        yield PhotoFile(file, scan.sidecars[path] if path else None)
+
+
+def says_the_same(record: PhotoRecord, row: KnownFile) -> bool:
+    """Whether only the file's stamps differ, as after `chmod` or `touch`."""
+    return record.content_hash == row.content_hash and (
+        record.sidecar_path,
+        record.sidecar_mtime_ns,
+        record.sidecar_size,
+    ) == (row.sidecar_path, row.sidecar_mtime_ns, row.sidecar_size)
 
 
 def compare_files(

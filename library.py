@@ -8,15 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
+import move_rows
 import operation_state
 import photo_listing
 import write_journal
 from backups import Backup
 from daily_backup import DailyBackup, back_up_now
 from date_edit import DateMode, PlannedDate
-from errors import (
-    EditRefusedError,
-)
+from errors import EditRefusedError, InvalidRequestError
 from favorites import RatedPhoto, RatingReport, describe_outcome
 from library_location import (
     BACKUPS_DIR,
@@ -26,15 +25,22 @@ from library_location import (
 )
 from library_marker import LibraryMemory, mark, refuse_unmounted
 from library_operations import LibraryOperations
+from library_parts import trash_source
 from migrate_db import take_over
+from move_rows import MoveKind
+from operation_progress import Progress
 from operation_state import OperationStatus, OperationType
 from schedule import Planned, Schedule, plan_backup
 from settings import Settings
+from thumbnails import GRID_PX
+from trash_purge import AgedPurge
+from trash_rows import TrashEntry
 from write_journal import Edit
 
 _PREPARED_PHOTOS: Final = 500
 _LISTED_OPERATIONS: Final = 50
 _WAIT_FOR_EDITS_S: Final = 60.0
+_LOOKED_AT: Final = 10_000
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +58,7 @@ class Library(LibraryOperations):
                 settings.database_path, self._backups_dir, self._has_photos
             )
         self._schedule: Schedule | None = None
+        self._aged_purge = AgedPurge(self.purge, settings.trash_days)
 
     def begin_schedule(self) -> None:
         """From now on do by itself what the settings say, until `close`."""
@@ -110,6 +117,26 @@ class Library(LibraryOperations):
         with self.database.reading() as connection:
             return write_journal.list_edits(connection, photo_id=photo_id, limit=limit)
 
+    def find_last_deed(self) -> str | None:
+        """What `undo` takes back next: an operation, or a single edit, by its id.
+
+        That is what was done last to photos, and still holds.
+        """
+        last = next(
+            (
+                edit
+                for edit in self.list_edits(limit=_LOOKED_AT)
+                # Said twice it goes back two steps, and does not take its own step back.
+                if edit.undoable and not edit.undoes
+            ),
+            None,
+        )
+        with self.database.reading() as connection:
+            moved = move_rows.find_last_operation(connection)
+        if moved and (last is None or moved[1] > (last.done_at or "")):
+            return moved[0]
+        return (last.operation_id or str(last.id)) if last else None
+
     def undo_edit(self, edit_id: int) -> RatedPhoto:
         """Take one edit back. Raises `NotFoundError`, `EditRefusedError`."""
         return describe_outcome(self.edit_undo.undo(edit_id))
@@ -131,12 +158,67 @@ class Library(LibraryOperations):
         )
 
     def start_undo(self, operation_id: str) -> str:
-        """Start taking back all that an operation did to photos; the id of the new one."""
+        """Start taking back all that an operation did to photos; the id of the new one.
+
+        What it put into the trash comes back, and what it brought back goes there again.
+        """
         with self.database.reading() as connection:
             operation_state.get_operation(connection, operation_id)
-            if not write_journal.list_edits_of_operation(connection, operation_id):
-                raise EditRefusedError(f"Operation {operation_id} has edited no photo.")
-        return self._start_edits(OperationType.UNDO_EDITS, {"operation_id": operation_id})
+            edited = write_journal.list_edits_of_operation(connection, operation_id)
+            entry_ids = move_rows.list_entries_of(connection, operation_id)
+            restored = move_rows.list_done(connection, operation_id, MoveKind.RESTORE)
+        if edited:
+            return self._start_edits(OperationType.UNDO_EDITS, {"operation_id": operation_id})
+        if entry_ids:
+            return self._start_edits(OperationType.RESTORE_PHOTOS, {"entry_ids": entry_ids})
+        if restored:
+            photo_ids = [photo_id for photo_id, _, _ in restored]
+            return self.start_trash(photo_ids)
+        raise EditRefusedError(
+            f"Operation {operation_id} has edited no photo, or what it has put into the trash is "
+            "no longer there."
+        )
+
+    def start_trash(self, photo_ids: Sequence[int], *, with_companions: bool = False) -> str:
+        """Start moving photos into the trash, as soon as what edits photos now has ended."""
+        return self._start_edits(
+            OperationType.TRASH_PHOTOS,
+            {"photo_ids": list(photo_ids), "with_companions": with_companions},
+        )
+
+    def start_restore(self, photo_ids: Sequence[int] = (), entry_ids: Sequence[int] = ()) -> str:
+        """Start bringing photos back, by the ids that they had or by those of the trash."""
+        chosen = {"photo_ids": list(photo_ids), "entry_ids": list(entry_ids)}
+        parameters = {name: ids for name, ids in chosen.items() if ids}
+        if not parameters:
+            raise InvalidRequestError("Name the photos to bring back.")
+        return self._start_edits(OperationType.RESTORE_PHOTOS, parameters)
+
+    def start_purge(self, entry_ids: Sequence[int] = (), until: str | None = None) -> str:
+        """Start deleting from the trash for good: these, or all that came there `until` then."""
+        parameters: dict[str, Any] = {}
+        if entry_ids:
+            parameters["entry_ids"] = list(entry_ids)
+        if until is not None:
+            parameters["until"] = until
+        return self._start_edits(OperationType.PURGE_TRASH, parameters)
+
+    def start_merge(self, groups: Sequence[Mapping[str, Any]]) -> str:
+        """Start keeping one of equal photos, and trashing the others."""
+        return self._start_edits(OperationType.MERGE_DUPLICATES, {"groups": list(groups)})
+
+    def start_suggested_merge(self, *, same_bytes: bool = False) -> str:
+        """The same of all duplicates as suggested; same_bytes: of files equal as a whole."""
+        parameters = {"suggested": True, "same_bytes": same_bytes}
+        return self._start_edits(OperationType.MERGE_DUPLICATES, parameters)
+
+    def finish(self, operation_id: str, timeout_s: float = _WAIT_FOR_EDITS_S) -> Progress:
+        """Wait a while for an operation, for a page without a script."""
+        return self.runner.wait(operation_id, timeout_s)
+
+    def trashed_thumbnail(self, entry: TrashEntry) -> Path:
+        """The small picture of a photo in the trash. Raises `PictureError`."""
+        return self.thumbnails.get(trash_source(entry, self.trash.moves.files), GRID_PX)
 
     def _start_edits(self, operation_type: OperationType, parameters: Mapping[str, Any]) -> str:
         """Start an operation of `EDITS`, after the one that runs. Raises `BusyError` in the end."""
@@ -153,6 +235,7 @@ class Library(LibraryOperations):
         self.plans.close()
         if self._daily_backup:
             self._daily_backup.close()
+        self._aged_purge.close()
         self.close_parts()
         self._lock.close()
 

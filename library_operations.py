@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import operation_state
 import photo_listing
+import work_meter
 from daily_backup import rotate_now
 from date_edit import DateEdits, DateMode
+from duplicates import Duplicates
 from edit_undo import EditUndo
 from errors import (
     InvalidRequestError,
@@ -27,6 +29,8 @@ from operation_state import Operation, OperationStatus, OperationType
 from photo_listing import PhotoFilter
 from plan_runner import PlanRunner
 from settings import Settings
+from trash import Trash
+from trash_purge import TrashPurge
 from verification import Verifier
 
 _PREPARED_PHOTOS: Final = 500
@@ -46,15 +50,26 @@ class LibraryOperations(LibraryParts):
         self.plans = PlanRunner(
             lambda sources, upload, tell: self.make_import().plan(sources, upload, tell=tell)
         )
-        self._edits = self.make_edits()
-        self.favorites = Favorites(self.database, self._edits)
-        self.dates = DateEdits(self.database, self._edits, settings.time_zone)
-        self.edit_undo = EditUndo(self.database, self._edits, settings.time_zone)
-        self.conflicts = self._edits.finish_interrupted()
+        edits = self._edits = self.make_edits()
+        self.favorites = Favorites(self.database, edits)
+        self.dates = DateEdits(self.database, edits, settings.time_zone)
+        self.edit_undo = EditUndo(self.database, edits, settings.time_zone)
+        self.conflicts = edits.finish_interrupted()
+        moves = self.make_trash_moves()
+        self.trash = Trash(self.database, edits, moves)
+        self.trash.finish_interrupted()
+        self.purge = TrashPurge(self.database, edits, moves)
+        self.duplicates = Duplicates(
+            self.database, self.pool, self.favorites, self.dates, self.edit_undo, self.trash
+        )
 
-    def start_update_index(self, *, accept_missing: bool = False) -> str:
-        """Start Update Index; the id of its operation. Raises `BusyError` where one runs."""
-        return self.start_operation(OperationType.UPDATE_INDEX, {"accept_missing": accept_missing})
+    def start_update_index(self, *, accept_missing: bool = False, quick: bool = False) -> str:
+        """Start Update Index; the id of its operation. Raises `BusyError` where one runs.
+
+        quick: as `Indexer.update` has it.
+        """
+        parameters = {"accept_missing": accept_missing} | ({"quick": True} if quick else {})
+        return self.start_operation(OperationType.UPDATE_INDEX, parameters)
 
     def start_operation(
         self, operation_type: OperationType, parameters: Mapping[str, Any] | None = None
@@ -67,6 +82,25 @@ class LibraryOperations(LibraryParts):
         chosen = dict(parameters or {})
         check_parameters(operation_type, chosen)
         return self.runner.start(operation_type, self._make_deed(operation_type, chosen), chosen)
+
+    def _count_pictures(self, deed: Deed) -> Deed:
+        """The same deed; small pictures that are drawn meanwhile, for whomever, are its figure."""
+
+        def counting(context: OperationContext) -> dict[str, Any]:
+            before = self.thumbnails.figures
+            try:
+                return deed(context)
+            finally:
+                now = self.thumbnails.figures
+                if now.drawn > before.drawn:
+                    work_meter.note(
+                        "decode",
+                        now.drawn_s - before.drawn_s,
+                        files=now.drawn - before.drawn,
+                        bytes=now.drawn_bytes - before.drawn_bytes,
+                    )
+
+        return counting
 
     def check_sources(self, sources: Sequence[str], upload: str | None = None) -> list[str]:
         """Sources that a page or a program names, as they are without links.
@@ -146,11 +180,8 @@ class LibraryOperations(LibraryParts):
         accept_missing = bool(parameters.get("accept_missing", False))
 
         def update_index(context: OperationContext) -> dict[str, Any]:
-            self._edits.finish_interrupted()
-            report = self.make_indexer().update(context, accept_missing=accept_missing)
-            self._supersede(OperationType.UPDATE_INDEX)
-            self._prepare_newest()
-            return report.as_dict()
+            quick = bool(parameters.get("quick", False))
+            return self._update_index(context, accept_missing=accept_missing, quick=quick)
 
         def rebuild(context: OperationContext) -> dict[str, Any]:
             self._edits.finish_interrupted()
@@ -172,31 +203,61 @@ class LibraryOperations(LibraryParts):
                 self._supersede(OperationType.VERIFY_LIBRARY)
             return report.as_dict()
 
-        def rate(context: OperationContext) -> dict[str, Any]:
-            return self.favorites.rate_many(context, parameters["photo_ids"], parameters["rating"])
-
-        def undo(context: OperationContext) -> dict[str, Any]:
-            return self.edit_undo.undo_many(context, parameters["operation_id"])
-
-        def update_date(context: OperationContext) -> dict[str, Any]:
-            return self.dates.update_many(
-                context,
-                parameters["photo_ids"],
-                DateMode(parameters["mode"]),
-                parameters["value"],
-                parameters.get("step"),
-            )
-
-        return {
-            OperationType.UPDATE_DATE: update_date,
+        deeds: dict[OperationType, Deed] = {
             OperationType.UPDATE_INDEX: update_index,
             OperationType.REBUILD_DATABASE: rebuild,
             OperationType.VERIFY_LIBRARY: verify,
             OperationType.IMPORT_PHOTOS: self._make_import_deed(parameters),
-            OperationType.RATE_PHOTOS: rate,
+        }
+        return self._count_pictures((deeds | self._list_edits(parameters))[operation_type])
+
+    def _list_edits(self, parameters: Mapping[str, Any]) -> dict[OperationType, Deed]:
+        """The deeds that edit or move photos one by one."""
+        chosen = parameters.get
+        return {
+            OperationType.RATE_PHOTOS: lambda context: self.favorites.rate_many(
+                context, chosen("photo_ids", []), chosen("rating", 0)
+            ),
             OperationType.KEEP_RATINGS: self.favorites.keep_many,
-            OperationType.UNDO_EDITS: undo,
-        }[operation_type]
+            OperationType.UPDATE_DATE: lambda context: self.dates.update_many(
+                context,
+                chosen("photo_ids", []),
+                DateMode(chosen("mode", DateMode.SAME)),
+                chosen("value", ""),
+                chosen("step"),
+            ),
+            OperationType.UNDO_EDITS: lambda context: self.duplicates.undo_merge(
+                context, chosen("operation_id", "")
+            ),
+            OperationType.TRASH_PHOTOS: lambda context: self.trash.trash_many(
+                context,
+                chosen("photo_ids", []),
+                with_companions=bool(chosen("with_companions", False)),
+            ),
+            OperationType.RESTORE_PHOTOS: lambda context: self.trash.restore_many(
+                context, chosen("photo_ids", ()), chosen("entry_ids", ())
+            ),
+            OperationType.PURGE_TRASH: lambda context: self.purge.purge_many(
+                context, chosen("entry_ids", ()), chosen("until")
+            ),
+            OperationType.MERGE_DUPLICATES: lambda context: self.duplicates.merge_many(
+                context,
+                chosen("groups", ()),
+                suggested=bool(chosen("suggested", False)),
+                same_bytes=bool(chosen("same_bytes", False)),
+            ),
+        }
+
+    def _update_index(
+        self, context: OperationContext, *, accept_missing: bool, quick: bool
+    ) -> dict[str, Any]:
+        self._edits.finish_interrupted()
+        report = self.make_indexer().update(context, accept_missing=accept_missing, quick=quick)
+        if not quick:
+            self._supersede(OperationType.UPDATE_INDEX)
+        if not quick or report.added or report.changed:
+            self._prepare_newest()
+        return report.as_dict()
 
     def _make_import_deed(self, parameters: Mapping[str, Any]) -> Deed:
         def import_photos(context: OperationContext) -> dict[str, Any]:
@@ -232,11 +293,7 @@ class LibraryOperations(LibraryParts):
     def find_last_index(self) -> str | None:
         """When an index was last completed, ISO 8601 in UTC."""
         with self.database.reading() as connection:
-            for operation in operation_state.list_operations(connection, _LISTED_OPERATIONS):
-                completed = operation.status == OperationStatus.COMPLETED
-                if completed and operation.operation_type == OperationType.UPDATE_INDEX:
-                    return operation.updated_at
-        return None
+            return operation_state.find_last_completed(connection, OperationType.UPDATE_INDEX)
 
     def _prepare_newest(self) -> None:
         """Draw what the page shows first before somebody opens it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,11 +27,16 @@ from file_edits import FileEdits
 from file_indexer import FileIndexer
 from file_opening import OpenedFile, open_inside
 from hash_cache import HashCache
+from library_figures import LibraryFigures, measure
 from library_sync import Indexer
+from listing_cache import ListingCache
 from media_workers import Priority, WorkerPool
 from photo_import import PhotoImport
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
+from trash_files import TrashFiles
+from trash_moves import TrashMoves
+from trash_rows import TrashEntry
 from upload_store import FOLDER as UPLOAD_FOLDER
 from upload_store import UploadStore
 
@@ -48,6 +55,7 @@ class LibraryParts:
         self.markers = tuple(markers)
         self.accounts = Accounts(settings.data_dir)
         self.database = open_database(settings.database_path)
+        self.listing = ListingCache(self.database)
         self.pool = make_pool(settings)
         self._exiftool = make_exiftool()
         self.thumbnails = ThumbnailStore(
@@ -139,6 +147,16 @@ class LibraryParts:
             )
         )
 
+    def make_trash_moves(self) -> TrashMoves:
+        """What moves photos into the trash and out of it."""
+        return TrashMoves(
+            files=TrashFiles(self.settings.library, self.settings.data_dir),
+            database=self.database,
+            pool=self.pool,
+            cache=self.cache,
+            indexer=self.make_file_indexer,
+        )
+
     def prepare_thumbnails(self, photos: Iterable[Photo]) -> None:
         """Have the small pictures of these photos drawn ahead of need."""
         self.thumbnails.prepare(thumbnail_source(photo) for photo in photos)
@@ -162,6 +180,12 @@ class LibraryParts:
                 "finds the file again when it comes back or has moved."
             ) from error
 
+    def measure(self) -> LibraryFigures:
+        """What can be measured of the library now; nothing is written."""
+        return measure(
+            self.database, self.listing, self.cache, self.pool, self.thumbnails, self._exiftool
+        )
+
     def close_parts(self) -> None:
         """End the workers, close the database."""
         self.thumbnails.close()
@@ -178,6 +202,20 @@ def thumbnail_source(photo: Photo) -> ThumbnailSource:
         photo.media_hash,
         photo.orientation,
         (photo.file_size, photo.mtime_ns, photo.ctime_ns),
+    )
+
+
+def trash_source(entry: TrashEntry, files: TrashFiles) -> ThumbnailSource:
+    """The picture of a photo in the trash, where the store has it or can draw it."""
+    photo = entry.photo
+    path = files.folder(entry.place) / entry.trash_filename
+    # An older app's entry says nothing of the picture: it is drawn under a key of its own.
+    own = hashlib.sha256(f"{entry.trash_filename} {photo.file_size}".encode()).hexdigest()
+    return ThumbnailSource(
+        os.path.relpath(path, files.root),
+        photo.file_type,
+        photo.media_hash or f"trash:{own[:32]}",
+        photo.orientation,
     )
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import beside_rows
 import catalog
+import folder_notes
+import move_rows
 import write_journal
 from beside_store import NOTHING_BESIDE, BesideStore
 from catalog import KnownFile, PhotoRecord
@@ -33,53 +34,22 @@ from file_indexer import (
     remember_read,
     take_batch,
 )
-from file_operations import FolderScan, find_sidecars, scan_folder
+from file_operations import FolderScan, scan_folder
 from hash_cache import HashCache
 from index_brake import Brake
-from index_plan import Comparison, PhotoFile, assign_rows, compare_files
+from index_plan import (
+    Comparison,
+    PhotoFile,
+    assign_rows,
+    compare_files,
+    join_sidecars,
+    says_the_same,
+)
+from index_report import IndexObserver, IndexReport
 from media_workers import WorkerPool
-from operation_state import CheckpointHelper
-from photo_pairs import PairFile, find_companions
+from pair_rows import pair_photos
 
-
-class IndexObserver(Protocol):
-    """Who is told how far the index is, and may stop it; `OperationContext` is one."""
-
-    @property
-    def checkpoint(self) -> CheckpointHelper: ...
-
-    def report_progress(self, *, phase: str, done: int = 0, total: int | None = None) -> None: ...
-
-    def add_problem(self, problem: FileProblem) -> None: ...
-
-    def check(self) -> None:
-        """Raises where the person asked to pause or cancel."""
-
-
-@dataclass(frozen=True, slots=True)
-class IndexReport:
-    """What an index found and did; `cache` as `CacheStatistics.as_dict()`, and `files_opened`.
-
-    unseen: files and folders that the disk did not give; what is known of them stays.
-    """
-
-    found: int
-    added: int
-    changed: int
-    moved: int
-    missing: int
-    unchanged: int
-    ignored: dict[str, int]
-    problems: list[FileProblem]
-    seconds: float
-    cache: dict[str, Any]
-    unseen: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        names = [name for name in self.__slots__ if name not in ("problems", "unseen")]
-        return {name: getattr(self, name) for name in names} | {
-            "problems": [{"path": item.path, "reason": item.reason} for item in self.problems]
-        }
+__all__ = ["IndexObserver", "IndexReport", "Indexer", "pair_photos"]
 
 
 @dataclass(slots=True)
@@ -117,9 +87,17 @@ class Indexer:
     known_facts: KnownFacts | None = None
 
     def update(
-        self, observer: IndexObserver, *, accept_missing: bool = False, dry_run: bool = False
+        self,
+        observer: IndexObserver,
+        *,
+        accept_missing: bool = False,
+        dry_run: bool = False,
+        quick: bool = False,
     ) -> IndexReport:
         """Bring the rows to what lies on disk; `dry_run` only says what would change.
+
+        quick: folders that are as the last complete index noted them are not read, and a file
+        that was changed in place, without its folder, is not seen.
 
         Raises `BrakeError` where so much vanished that the share is likelier gone than the
         photos, unless `accept_missing`.
@@ -127,6 +105,7 @@ class Indexer:
         started, started_at = time.monotonic(), _now()
         self.cache.reset_statistics()
         observer.report_progress(phase="walk")
+        observer.checkpoint.begin_phase("walk")
         brake = Brake(accept_missing)
         brake.check_markers(self.markers)
 
@@ -134,14 +113,20 @@ class Indexer:
             observer.report_progress(phase="walk", done=found)
             observer.check()
 
-        scan = scan_folder(self.root, skip=self.skip, tell=tell)
+        reader = self._make_reader(observer.check)
+        with self.database.reading() as connection:
+            versions = reader.settled_versions if quick else None
+            notes = folder_notes.read_notes(connection, versions)
+        scan = scan_folder(self.root, skip=self.skip, tell=tell, notes=notes)
+        observer.checkpoint.advance(len(scan.files))
+        observer.checkpoint.begin_phase("match")
         brake.check_markers(self.markers)  # the share may have gone while we walked
         observer.check()
-        run = _IndexRun(self, observer, scan, brake, started_at, dry_run=dry_run)
-        run.execute()
+        run = _IndexRun(self, reader, observer, scan, brake, started_at, dry_run=dry_run)
+        run.pass_over() if folder_notes.is_as_noted(scan, notes) else run.execute()
         tally = run.tally
         return IndexReport(
-            found=len(scan.files),
+            found=len(scan.files) + run.passed,
             added=tally.added,
             changed=tally.changed,
             moved=tally.moved,
@@ -152,7 +137,12 @@ class Indexer:
             seconds=round(time.monotonic() - started, 3),
             cache={**self.cache.statistics.as_dict(), "files_opened": tally.opened},
             unseen=(*sorted(scan.unreadable_folders), *tally.unseen),
+            folders_passed=len(scan.unchanged),
         )
+
+    def _make_reader(self, check: Callable[[], None]) -> FileIndexer:
+        parts = (self.root, self.pool, self.exiftool, self.cache, self.time_zone)
+        return FileIndexer(*parts, self.beside, self.known_facts, check)
 
 
 class _IndexRun:
@@ -161,6 +151,7 @@ class _IndexRun:
     def __init__(
         self,
         indexer: Indexer,
+        reader: FileIndexer,
         observer: IndexObserver,
         scan: FolderScan,
         brake: Brake,
@@ -169,16 +160,9 @@ class _IndexRun:
         dry_run: bool,
     ) -> None:
         self.tally = _Tally()
-        self._reader = FileIndexer(
-            indexer.root,
-            indexer.pool,
-            indexer.exiftool,
-            indexer.cache,
-            indexer.time_zone,
-            indexer.beside,
-            indexer.known_facts,
-            observer.check,
-        )
+        self.passed = 0  # photos in folders that were not read
+        self._unsettled: list[str] = []
+        self._reader = reader
         self._cache = indexer.cache
         self._beside = indexer.beside
         self._markers = indexer.markers
@@ -189,16 +173,40 @@ class _IndexRun:
         self._dry_run = dry_run
         self._started_at = started_at
 
-    def execute(self) -> None:
+    def pass_over(self) -> None:
+        """Not a folder was read: all rows are as they were."""
         with self._database.reading() as connection:
-            known = catalog.list_known_files(connection)
-        present = sum(row.missing_since is None for row in known)
+            self.passed = catalog.count_present(connection)
+        self._count_passed()
+        if not self._dry_run:
+            self._bring_beside()
+
+    def _count_passed(self) -> None:
+        self.tally.unchanged += self.passed
+        self._observer.checkpoint.advance(self.passed)
+        self._cache.count_row_hits(self.passed)
+
+    def _list_known(self) -> tuple[list[KnownFile], int]:
+        """What is known of the folders that were read, and how many photos there are in all."""
+        passed = self._scan.unchanged
+        with self._database.reading() as connection:
+            present = catalog.count_present(connection)
+            known = (
+                catalog.list_known_outside(connection, passed)
+                if passed
+                else catalog.list_known_files(connection)
+            )
+        self.passed = present - sum(row.missing_since is None for row in known)
+        return known, present
+
+    def execute(self) -> None:
+        known, present = self._list_known()
         for problem in self._scan.problems:
             self._add_problem(problem)
         if not self._scan.unreadable_folders:
-            self._brake.check_root(len(self._scan.files), present)
+            self._brake.check_root(len(self._scan.files) + self.passed, present)
         comparison = compare_files(
-            _join_sidecars(self._scan),
+            join_sidecars(self._scan),
             known,
             settled_versions=self._reader.settled_versions,
             unreadable_folders=self._scan.unreadable_folders,
@@ -206,12 +214,15 @@ class _IndexRun:
         # Files that are not read yet may be the lost ones at another place.
         certainly_gone = len(comparison.lost) - len(comparison.to_read)
         self._brake.check_vanished(certainly_gone, present)
+        self._observer.checkpoint.advance(len(self._scan.files))
+        self._count_passed()
         self.tally.unchanged += len(comparison.unchanged)
         for row in comparison.unchanged:
             self._cache.count_row_hit(row.file_size)
         known_paths = {row.current_path for row in known if row.missing_since is None}
         only_new = not any(file.path in known_paths for file in comparison.to_read)
-        if len(known) == present and not comparison.lost and not comparison.moved and only_new:
+        none_missing = all(row.missing_since is None for row in known)
+        if none_missing and not comparison.lost and not comparison.moved and only_new:
             self._add_as_they_come(comparison)
         else:
             self._follow_pictures(comparison, known, present)
@@ -237,10 +248,16 @@ class _IndexRun:
                 catalog.insert_photos(connection, records, self._started_at)
                 remember_read(connection, self._cache, batch)
                 self._observer.checkpoint.save(connection)
+        self._observer.checkpoint.begin_phase("write")
         if not self._dry_run:
             with self._database.transaction() as connection:
-                catalog.replace_folders(connection, self._scan.folders)
-                pair_photos(connection)
+                self._note_folders(connection)
+                if comparison.to_read or not self._scan.unchanged:
+                    pair_photos(connection)
+
+    def _note_folders(self, connection: sqlite3.Connection) -> None:
+        versions = self._reader.settled_versions
+        folder_notes.write_notes(connection, self._scan, self._unsettled, versions)
 
     # -- rows that follow their pictures -----------------------------------------------------
 
@@ -260,6 +277,7 @@ class _IndexRun:
                     self._observer.checkpoint.save(connection)
         self._brake.check_markers(self._markers)
         self._observer.report_progress(phase="write", done=len(read), total=len(read))
+        self._observer.checkpoint.begin_phase("write")
         plan = self._assign(read, moved, known)
         self._brake.check_vanished(len(plan.missing), present)
         self._count(plan, moved, known)
@@ -268,15 +286,16 @@ class _IndexRun:
         with self._database.transaction() as connection:
             # What was edited since the walk was read again by the edit, and later than here.
             edited = write_journal.list_edited_photos(connection, self._started_at)
+            edited |= move_rows.list_moved_photos(connection, self._started_at)
             read_here = {**moved, **plan.updated}
             catalog.mark_missing(connection, set(plan.missing) - edited, self._started_at)
             catalog.update_photos(
                 connection, {key: read_here[key] for key in read_here.keys() - edited}
             )
             catalog.insert_photos(connection, plan.added, self._started_at)
-            catalog.replace_folders(connection, self._scan.folders)
+            self._note_folders(connection)
             pair_photos(connection)
-            if not self._scan.unreadable_folders:
+            if not self._scan.unreadable_folders and not self._scan.unchanged:
                 on_disk = {file.path for file in self._scan.files}
                 # Of a card or a disk that photos came from nothing is known here: it stays.
                 self._cache.cleanup(
@@ -366,7 +385,7 @@ class _IndexRun:
                 tally.added += 1
             elif record.current_path != row.current_path:
                 tally.moved += 1
-            elif _says_the_same(record, row):
+            elif says_the_same(record, row):
                 tally.unchanged += 1
             else:
                 tally.changed += 1
@@ -384,6 +403,8 @@ class _IndexRun:
             for item in batch:
                 if item.problem:
                     self._add_problem(item.problem)
+                if item.keep_row or item.record is None:
+                    self._unsettled.append(item.file.path)
                 if item.keep_row:
                     self.tally.unseen.append(item.file.path)
             done += len(batch)
@@ -410,31 +431,6 @@ class _WritePlan:
     added: list[PhotoRecord]
     missing: list[int]
     kept: int
-
-
-def _says_the_same(record: PhotoRecord, row: KnownFile) -> bool:
-    """Whether only the file's stamps differ, as after `chmod` or `touch`."""
-    return record.content_hash == row.content_hash and (
-        record.sidecar_path,
-        record.sidecar_mtime_ns,
-        record.sidecar_size,
-    ) == (row.sidecar_path, row.sidecar_mtime_ns, row.sidecar_size)
-
-
-def pair_photos(connection: sqlite3.Connection) -> None:
-    """Note anew which rows are companions of others, from the rows as they are now."""
-    found = find_companions(
-        PairFile(photo_id, path, file_type, duration_s)
-        for photo_id, path, file_type, duration_s in catalog.list_pair_facts(connection)
-    )
-    catalog.replace_companions(connection, found)
-
-
-def _join_sidecars(scan: FolderScan) -> Iterator[PhotoFile]:
-    sidecars = find_sidecars([file.path for file in scan.files], scan.sidecars)
-    for file in scan.files:
-        path = sidecars.get(file.path)
-        yield PhotoFile(file, scan.sidecars[path] if path else None)
 
 
 def _now() -> str:

@@ -64,6 +64,16 @@ class WorkerFailure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """How many workers there may be, have a process now, are at a job; and how many jobs wait."""
+
+    most: int
+    started: int
+    busy: int
+    queued: int
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
     """A call on its way through the pool."""
@@ -86,6 +96,12 @@ class WorkerPool:
         self.file_timeout_s = file_timeout_s
         self._queue = _JobQueue()
         self._workers = [_Worker(self._queue, memory_mb) for _ in range(workers)]
+
+    @property
+    def figures(self) -> PoolFigures:
+        states = [worker.state for worker in self._workers]
+        started, busy = (sum(flags) for flags in zip(*states, strict=True))
+        return PoolFigures(self.workers, started, busy, len(self._queue))
 
     def __enter__(self) -> Self:
         return self
@@ -248,6 +264,10 @@ class _JobQueue:
         self._sequence = count()
         self._closed = False
 
+    def __len__(self) -> int:
+        with self._condition:
+            return sum(not job.future.cancelled() for _, _, job in self._jobs)
+
     def put(self, job: _Job, priority: Priority) -> None:
         with self._condition:
             if self._closed:
@@ -292,6 +312,12 @@ class _Worker:
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="media-worker", daemon=True)
         self._thread.start()
+
+    @property
+    def state(self) -> tuple[bool, bool]:
+        """Whether it has a child, and whether that is at a job."""
+        with self._lock:
+            return self._child is not None, self._job is not None
 
     def stop(self, job: _Job) -> None:
         """End the child if it is at this job."""

@@ -15,13 +15,17 @@ MOST_PHOTOS: Final = 10_000
 DATE_MODES: Final = ("same", "shift", "sequence", "suggested")
 
 PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]] = {
-    OperationType.UPDATE_INDEX: {"accept_missing": bool},
+    OperationType.UPDATE_INDEX: {"accept_missing": bool, "quick": bool},
     OperationType.REBUILD_DATABASE: {"accept_missing": bool},
     OperationType.VERIFY_LIBRARY: {"budget_s": (int, float)},
     OperationType.IMPORT_PHOTOS: {"sources": list, "upload": str},
     OperationType.RATE_PHOTOS: {"photo_ids": list, "rating": int},
     OperationType.KEEP_RATINGS: {},
     OperationType.UNDO_EDITS: {"operation_id": str},
+    OperationType.TRASH_PHOTOS: {"photo_ids": list, "with_companions": bool},
+    OperationType.RESTORE_PHOTOS: {"photo_ids": list, "entry_ids": list},
+    OperationType.PURGE_TRASH: {"entry_ids": list, "until": str},
+    OperationType.MERGE_DUPLICATES: {"groups": list, "suggested": bool, "same_bytes": bool},
     OperationType.UPDATE_DATE: {"photo_ids": list, "mode": str, "value": str, "step": str},
 }
 """What the operations that there are take."""
@@ -29,6 +33,7 @@ PARAMETERS: Final[Mapping[OperationType, Mapping[str, type | tuple[type, ...]]]]
 _NEEDED: Final[Mapping[OperationType, frozenset[str]]] = {
     OperationType.RATE_PHOTOS: frozenset({"photo_ids", "rating"}),
     OperationType.UNDO_EDITS: frozenset({"operation_id"}),
+    OperationType.TRASH_PHOTOS: frozenset({"photo_ids"}),
     OperationType.UPDATE_DATE: frozenset({"photo_ids", "mode"}),
 }
 
@@ -55,15 +60,29 @@ def check_parameters(operation_type: OperationType, parameters: Mapping[str, Any
 
 
 def _check_values(parameters: Mapping[str, Any]) -> None:
-    photo_ids, rating = parameters.get("photo_ids", [1]), parameters.get("rating", 0)
-    if not 1 <= len(photo_ids) <= MOST_PHOTOS or not all(type(one) is int for one in photo_ids):
-        raise InvalidRequestError(f"photo_ids are 1 to {MOST_PHOTOS:,} whole numbers.")
     if not all(isinstance(path, str) for path in parameters.get("sources", ())):
         raise InvalidRequestError("sources are paths.")
+    rating = parameters.get("rating", 0)
+    for name in ("photo_ids", "entry_ids"):
+        ids = parameters.get(name, [1])
+        if not 1 <= len(ids) <= MOST_PHOTOS or not all(type(one) is int for one in ids):
+            raise InvalidRequestError(f"{name} are 1 to {MOST_PHOTOS:,} whole numbers.")
+    for group in parameters.get("groups", ()):
+        if not _is_group(group):
+            raise InvalidRequestError("groups are of the form {keep: id, trash: [ids]}.")
     if not 0 <= rating <= _HIGHEST_RATING:
         raise InvalidRequestError(f"rating is 0 to {_HIGHEST_RATING}.")
     if parameters.get("mode", "same") not in DATE_MODES:
         raise InvalidRequestError(f"mode is one of {', '.join(DATE_MODES)}.")
+
+
+def _is_group(group: object) -> bool:
+    """Whether it says which of equal photos is kept and which of them go."""
+    if not isinstance(group, dict) or group.keys() != {"keep", "trash"}:
+        return False
+    ids = group["trash"]
+    whole = isinstance(ids, list) and all(type(one) is int for one in [group["keep"], *ids])
+    return whole and 1 <= len(ids) <= MOST_PHOTOS and group["keep"] not in ids
 
 
 def known_type(operation: Operation) -> OperationType:

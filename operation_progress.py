@@ -23,6 +23,8 @@ _DEEDS: Final[Mapping[str, str]] = {
     OperationType.UPDATE_DATE: "A change of dates",
     OperationType.TRASH_PHOTOS: "A move to the trash",
     OperationType.RESTORE_PHOTOS: "A restore from the trash",
+    OperationType.PURGE_TRASH: "An emptying of the trash",
+    OperationType.MERGE_DUPLICATES: "A merging of duplicates",
     OperationType.RATE_PHOTOS: "A rating of photos",
     OperationType.KEEP_RATINGS: "A writing of ratings",
     OperationType.UNDO_EDITS: "An undo",

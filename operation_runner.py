@@ -33,6 +33,7 @@ from errors import (
     LibraryError,
     SourceGoneError,
 )
+from operation_figures import describe_figures
 from operation_progress import (
     LiveOperation,
     Progress,
@@ -47,12 +48,17 @@ from operation_state import (
     OperationStatus,
     OperationType,
 )
+from work_meter import measuring
 
 EDITS: Final = frozenset(
     {
         OperationType.RATE_PHOTOS,
         OperationType.KEEP_RATINGS,
         OperationType.UNDO_EDITS,
+        OperationType.TRASH_PHOTOS,
+        OperationType.RESTORE_PHOTOS,
+        OperationType.PURGE_TRASH,
+        OperationType.MERGE_DUPLICATES,
         OperationType.UPDATE_DATE,
     }
 )
@@ -343,7 +349,8 @@ class OperationRunner:
             OperationStatus.FAILED, message="Its thread was ended.", error_code=UNEXPECTED
         )
         try:
-            outcome = self._perform(live, deed, context)
+            with measuring(context.checkpoint.figures.work):
+                outcome = self._perform(live, deed, context)
         finally:
             self._finish(live, context.checkpoint, outcome)
 
@@ -375,6 +382,8 @@ class OperationRunner:
         report = outcome.report
         if report is None and live.problem_count:
             report = bound_report({}, live)
+        checkpoint.end_phase()
+        self._log_figures(live, checkpoint, outcome)
         data = checkpoint.as_dict() | {"report": report, "error_code": outcome.error_code}
         if live.phase:
             data |= {"phase": live.phase, "done": live.done, "total": live.total}
@@ -399,6 +408,14 @@ class OperationRunner:
             live.report = report
             live.message, live.error_code = unwritten, UNEXPECTED
             live.status = OperationStatus.FAILED
+
+    def _log_figures(
+        self, live: LiveOperation, checkpoint: CheckpointHelper, outcome: _Outcome
+    ) -> None:
+        cache = (outcome.report or {}).get("cache") or {}
+        figures = describe_figures(checkpoint.metrics(), cache)
+        words = f"{live.operation_type.value} {outcome.status.value}"
+        _log.info("%s (%s): %s", words, live.operation_id, figures or "nothing was begun")
 
 
 def _lane(live: LiveOperation) -> bool:

@@ -6,8 +6,8 @@ one finds it: see `list_interrupted`. A resumed operation finds what is left to 
 at the rows, so nothing here says at which file it stopped.
 
 JSON in a row: `checkpoint_data` is {"parameters", "phase", "done", "total", "report"} (and
-"error_code" of one that failed); `performance_metrics` is {phase: {"files", "bytes",
-"seconds", "cache_hits", "files_per_s"}}. Times are ISO 8601 in UTC with microseconds.
+"error_code" of one that failed); `performance_metrics` is what `operation_figures` says. Times
+are ISO 8601 in UTC with microseconds.
 
 Functions take a connection and never commit.
 """
@@ -25,6 +25,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from errors import InvalidRequestError, NotFoundError
+from operation_figures import OperationFigures
 
 CHECKPOINT_FILES: Final = 100
 KEPT_DAYS: Final = 90
@@ -42,6 +43,8 @@ class OperationType(StrEnum):
     UPDATE_DATE = "update_date"
     TRASH_PHOTOS = "trash_photos"
     RESTORE_PHOTOS = "restore_photos"
+    PURGE_TRASH = "purge_trash"
+    MERGE_DUPLICATES = "merge_duplicates"
     RATE_PHOTOS = "rate_photos"
     KEEP_RATINGS = "keep_ratings"
     UNDO_EDITS = "undo_edits"
@@ -157,6 +160,36 @@ def list_operations(connection: sqlite3.Connection, limit: int = 50) -> list[Ope
         (max(0, limit),),
     )
     return [_from_row(row) for row in rows]
+
+
+def count_operations(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """How many operations there are, by type and status, as their rows say."""
+    rows = connection.execute(
+        "SELECT operation_type, status, count(*) FROM operation_state GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    return {(operation_type, status): count for operation_type, status, count in rows}
+
+
+def list_last_of_each_type(connection: sqlite3.Connection) -> list[Operation]:
+    """The operation of each type that was started last, by type."""
+    rows = connection.execute(
+        "SELECT operation_state.* FROM operation_state JOIN (SELECT max(rowid) AS newest FROM"
+        " operation_state GROUP BY operation_type) ON operation_state.rowid = newest"
+        " ORDER BY operation_type"
+    )
+    return [_from_row(row) for row in rows]
+
+
+def find_last_completed(
+    connection: sqlite3.Connection, operation_type: OperationType
+) -> str | None:
+    """When an operation of this type was last completed, ISO 8601 in UTC."""
+    row = connection.execute(
+        "SELECT max(updated_at) FROM operation_state WHERE operation_type = ? AND status = ?",
+        (operation_type.value, OperationStatus.COMPLETED.value),
+    ).fetchone()
+    moment: str | None = row[0]
+    return moment
 
 
 def find_last_started(
@@ -296,16 +329,6 @@ def cleanup_operations(connection: sqlite3.Connection, older_than_days: float = 
 
 
 @dataclass(slots=True)
-class _PhaseMetrics:
-    """What one phase did; `seconds` of its runs that are over."""
-
-    files: int = 0
-    bytes: int = 0
-    cache_hits: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(slots=True)
 class CheckpointHelper:
     """How far an operation is and how fast, kept by the deed and saved with its rows.
 
@@ -321,31 +344,27 @@ class CheckpointHelper:
     report: Mapping[str, Any] | None = None
     state: dict[str, Any] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
-    _phases: dict[str, _PhaseMetrics] = field(default_factory=dict, init=False)
-    _phase_began: float = field(default=0.0, init=False)
+    figures: OperationFigures = field(init=False)
     _unsaved: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.figures = OperationFigures(self.clock)
 
     @classmethod
     def resume(cls, operation: Operation) -> CheckpointHelper:
         """Goes on from the row of an interrupted operation: its parameters and figures."""
         helper = cls(operation.operation_id, operation.parameters)
         helper.state = dict(operation.checkpoint.get("state") or {})
-        for name, said in operation.metrics.items():
-            if isinstance(said, dict):
-                helper._phases[name] = _PhaseMetrics(
-                    **{
-                        key: said.get(key) or 0
-                        for key in ("files", "bytes", "cache_hits", "seconds")
-                    }
-                )
+        helper.figures.restore(operation.metrics)
         return helper
 
-    def begin_phase(self, name: str, total: int | None = None) -> None:
-        """Begin a phase of `total` files (None: not known); a phase begun again counts on."""
-        self.end_phase()
-        self.phase, self.done, self.total = name, 0, total
-        self._phases.setdefault(name, _PhaseMetrics())
-        self._phase_began = self.clock()
+    def begin_phase(self, name: str, total: int | None = None, done: int = 0) -> None:
+        """Begin a phase of `total` files (None: not known); a phase begun again counts on.
+
+        done: how many of them an interrupted run did.
+        """
+        self.phase, self.done, self.total = name, done, total
+        self.figures.begin_phase(name, done)
 
     def advance(self, files: int, bytes: int = 0, cache_hits: int = 0) -> None:  # noqa: A002 - the name of the metric
         """Count work of this phase. Raises `ValueError` before the first `begin_phase`."""
@@ -353,17 +372,11 @@ class CheckpointHelper:
             raise ValueError("No phase was begun.")
         self.done += files
         self._unsaved += files
-        metrics = self._phases[self.phase]
-        metrics.files += files
-        metrics.bytes += bytes
-        metrics.cache_hits += cache_hits
+        self.figures.advance(files, bytes, cache_hits, self.done)
 
     def end_phase(self) -> None:
         """Stop the clock of the phase; its name and counts stay."""
-        if self.phase:
-            now = self.clock()
-            self._phases[self.phase].seconds += now - self._phase_began
-            self._phase_began = now
+        self.figures.end_phase()
 
     @property
     def due(self) -> bool:
@@ -389,24 +402,9 @@ class CheckpointHelper:
             "state": self.state,
         }
 
-    def metrics(self) -> dict[str, dict[str, int | float]]:
-        """What goes into `performance_metrics`: counts and seconds of each phase until now."""
-        running_s = self.clock() - self._phase_began
-        return {
-            name: _describe(phase, running_s if name == self.phase else 0.0)
-            for name, phase in self._phases.items()
-        }
-
-
-def _describe(phase: _PhaseMetrics, running_s: float) -> dict[str, int | float]:
-    seconds = phase.seconds + running_s
-    return {
-        "files": phase.files,
-        "bytes": phase.bytes,
-        "seconds": round(seconds, 3),
-        "cache_hits": phase.cache_hits,
-        "files_per_s": round(phase.files / seconds, 2) if seconds > 0 else 0.0,
-    }
+    def metrics(self) -> dict[str, Any]:
+        """What goes into `performance_metrics`: the figures until now."""
+        return self.figures.as_dict()
 
 
 def _from_row(row: sqlite3.Row) -> Operation:

@@ -38,9 +38,10 @@ from import_naming import FolderNames, same_bytes, stem_of
 from import_plan import Bundle, ImportPlan, KnownPictures, PlannedFile, Planner, Verdict, load_known
 from import_sources import Source, keep_within, name_sources, refuse_gone, scan_sources
 from index_plan import PhotoFile
-from library_sync import Indexer, pair_photos
+from library_sync import Indexer
 from operation_runner import OperationContext, OperationStopped
 from operation_state import CheckpointHelper
+from pair_rows import pair_photos
 from upload_store import UploadStore
 from verified_copy import VerifiedCopy, copy_verified, make_folder
 

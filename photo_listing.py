@@ -68,8 +68,10 @@ class Counts:
 
 _LED: Final = "id NOT IN (SELECT photo_id FROM companions)"
 _LED_BY_FAVORITE: Final = (
-    "id NOT IN (SELECT photo_id FROM companions JOIN photos AS leader ON leader.id = leader_id"  # noqa: S608  constants only
-    f" WHERE leader.missing_since IS NULL AND leader.rating = {FAVORITE_RATING})"
+    # For each photo by itself: a list of all such companions begins at the favorites.
+    "NOT EXISTS (SELECT 1 FROM companions CROSS JOIN photos AS leader ON leader.id = leader_id"  # noqa: S608  constants only
+    " WHERE photo_id = photos.id AND leader.missing_since IS NULL"
+    f" AND leader.rating = {FAVORITE_RATING})"
 )
 """Among favorites a companion stands for itself unless its leader is one."""
 

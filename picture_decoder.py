@@ -83,10 +83,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SmallPictures:
-    """WebP files. `grid` has its shorter side at grid_px, `view` its longer one at view_px."""
+    """WebP files. `grid` has its shorter side at grid_px, `view` its longer one at view_px.
+
+    seconds: how long they took, where somebody measured it.
+    """
 
     grid: bytes
     view: bytes
+    seconds: float = 0.0
 
 
 def draw_small_pictures(

@@ -21,7 +21,9 @@ from row_seals import has_seal
 
 MAX_EXAMPLES: Final = 200
 
-_DERIVED_TABLES: Final = frozenset({"photos", "hash_cache", "folders", "companions", "fact_seals"})
+_DERIVED_TABLES: Final = frozenset(
+    {"photos", "hash_cache", "folders", "folder_notes", "companions", "fact_seals"}
+)
 _COUNTED_TABLES: Final = {
     "deleted_photos": "trash",
     "write_journal": "journal",
@@ -179,7 +181,7 @@ def _find_differences(before: Photo, now: Photo) -> dict[str, list[Any]]:
 
 def clear_carried(connection: sqlite3.Connection) -> None:
     """Empty every table that is carried: a rebuild that was left may have filled them."""
-    for table in ("write_journal", "deleted_photos", "operation_state"):
+    for table in ("write_journal", "deleted_photos", "trash_moves", "operation_state"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608  constants only
 
 
@@ -375,14 +377,18 @@ def find_last_entry(connection: sqlite3.Connection) -> int:
 
 
 def list_edited_since(connection: sqlite3.Connection, entry_id: int, since: str) -> Iterator[str]:
-    """Paths the journal has of edits after an entry, or finished since then, or unfinished."""
+    """Paths the journal has of edits after an entry, or finished since then, or unfinished.
+
+    Also of photos that went into the trash or came out of it since then.
+    """
     rows = connection.execute(
         "WITH edited AS (SELECT path, photo_id FROM write_journal"
-        " WHERE id > ? OR done_at >= ? OR done_at IS NULL)"
+        " WHERE id > ?1 OR done_at >= ?2 OR done_at IS NULL)"
         " SELECT path FROM edited"
         # Where the entry is of a sidecar, its photo is what is read.
         " UNION SELECT current_path FROM photos WHERE missing_since IS NULL"
-        " AND id IN (SELECT photo_id FROM edited) ORDER BY 1",
+        " AND id IN (SELECT photo_id FROM edited)"
+        " UNION SELECT path FROM trash_moves WHERE done_at >= ?2 OR done_at IS NULL ORDER BY 1",
         [entry_id, since],
     )
     return (row[0] for row in rows)

@@ -22,7 +22,6 @@ import operation_state
 from backups import is_due, list_backups
 from db import Database
 from errors import BusyError, LibraryError
-from operation_parameters import PARAMETERS
 from operation_runner import OperationRunner
 from operation_state import Operation, OperationStatus, OperationType
 from schedule_times import Interval, Moment
@@ -34,9 +33,6 @@ ASK_FIRST_S: Final = 86_400.0
 VERIFY_WEEKDAY: Final = 6
 """Sunday; an hour after the whole index of the night."""
 _FOUND: Final = ("added", "changed", "moved", "missing", "problems")
-
-_KNOWS_QUICK: Final = "quick" in PARAMETERS[OperationType.UPDATE_INDEX]
-
 logger = logging.getLogger(__name__)
 
 
@@ -176,7 +172,7 @@ class Schedule:
             self._own = self._start(OperationType.UPDATE_INDEX, {"accept_missing": False})
             return
         before = self._own_quick
-        parameters = {"accept_missing": False} | ({"quick": True} if _KNOWS_QUICK else {})
+        parameters = {"accept_missing": False, "quick": True}
         self._own = self._own_quick = self._start(OperationType.UPDATE_INDEX, parameters)
         if before:
             self._forget_if_uneventful(before)

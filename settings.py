@@ -28,10 +28,11 @@ _MOST: Final = {
     "workers": 64,
     "worker_memory_mb": 1 << 20,
     "file_timeout_s": 86_400,
+    "trash_days": 36_500,
     "index_every_min": 10_080,
     "verify_weekly_min": 1_440,
 }
-_MAY_BE_ZERO: Final = frozenset({"index_every_min", "verify_weekly_min"})
+_MAY_BE_ZERO: Final = frozenset({"index_every_min", "verify_weekly_min", "trash_days"})
 _OFF: Final = "off"
 DEFAULT_FULL_INDEX_AT: Final = time(2, 30)
 LOOPBACK_NAME: Final = "localhost"
@@ -55,6 +56,7 @@ class Settings:
     verify_weekly_min: for how long it verifies files each week; 0 for not at all.
     daily_backup: whether a library that is open gets a backup each day.
     import_roots: folders that the page may import from, absolute; a terminal may from any.
+    trash_days: after how many days what lies in the trash is deleted for good; 0 for never.
     """
 
     library: Path
@@ -72,6 +74,7 @@ class Settings:
     verify_weekly_min: int = 60
     daily_backup: bool = True
     import_roots: tuple[Path, ...] = ()
+    trash_days: int = 0
 
     @property
     def database_path(self) -> Path:
@@ -115,6 +118,7 @@ _KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "file_timeout_s": (int, float),
     "time_zone": str,
     "import_roots": list,
+    "trash_days": int,
     "json_logs": bool,
     "index_every_min": int,
     "full_index_at": str,

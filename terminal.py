@@ -113,6 +113,8 @@ def describe_index(report: dict[str, Any], *, dry_run: bool = False) -> str:
         f"{report['found']:,} photos found; {would}{counts}.",
         f"{opened:,} files read in {report['seconds']:,.1f} s.",
     ]
+    if passed := report.get("folders_passed"):
+        lines.append(f"{passed:,} folders were as they had been, and were not read.")
     if report["ignored"]:
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in report["ignored"].items())
         lines.append(f"Not photos that this version shows: {kinds}.")
@@ -165,6 +167,8 @@ def describe_verify(report: dict[str, Any]) -> str:
 
 def describe_edits(report: dict[str, Any]) -> str:
     """What edits did, for people: one line, and the problems."""
+    if report.get("moved") or "deleted" in report:
+        return describe_moves(report)
     line = f"{report['changed']:,} changed, {report['unchanged']:,} as they were."
     return "\n".join([line, *_list_problems(report)])
 
@@ -185,6 +189,26 @@ def describe_import(report: dict[str, Any], *, dry_run: bool = False) -> str:
     if len(here) > _SHOWN_PROBLEMS:
         lines.append("  and more (--json lists up to 1,000)")
     return "\n".join((*lines, *_list_problems(report)))
+
+
+def describe_moves(report: dict[str, Any]) -> str:
+    """What came into the trash, out of it, or was deleted, for people."""
+    words = [f"{report['moved']:,} moved"]
+    if "deleted" in report:
+        words = [f"{report['deleted']:,} deleted for good"]
+    if report["changed"]:
+        words.append(f"{report['changed']:,} changed")
+    if report["unchanged"]:
+        words.append(f"{report['unchanged']:,} as they were")
+    return "\n".join([", ".join(words) + ".", *_list_problems(report)])
+
+
+def describe_plan(report: dict[str, Any]) -> str:
+    """What would be done with which photos, for people."""
+    lines = [quote(one["path"]) for one in report["photos"]]
+    count, size = report["count"], report["bytes"] / 1e6
+    lines.append(f"{count:,} photo{'' if count == 1 else 's'}, {size:,.1f} MB; nothing was done.")
+    return "\n".join([*lines, *_list_problems(report)])
 
 
 def describe_operations(operations: Sequence[Progress]) -> str:

@@ -30,6 +30,7 @@ from fresh_reading import FileReading, read_files
 from library_sync import IndexObserver
 from media_workers import WorkerFailure, WorkerPool
 from operation_state import CHECKPOINT_FILES, CheckpointHelper, OperationStatus, OperationType
+from work_meter import note
 
 PHASE: Final = "verify"
 FINDINGS_KEPT: Final = 1_000
@@ -150,8 +151,7 @@ class Verifier:
         self._check_mounted(expected=bool(left))
         for finding in tally.findings:
             _tell(observer, finding)
-        checkpoint.begin_phase(PHASE, total)
-        checkpoint.done = tally.checked
+        checkpoint.begin_phase(PHASE, total, tally.checked)
         observer.report_progress(phase=PHASE, done=tally.checked, total=total)
         complete = True
         with closing(self._read(left, observer.check)) as answers:
@@ -161,6 +161,12 @@ class Verifier:
                 tally.add(batch, findings)
                 tally.seconds = time.monotonic() - began
                 checkpoint.advance(len(findings), _count_bytes(batch))
+                note(
+                    "hash",
+                    sum(one.hash_s for _, one in batch if isinstance(one, FileReading)),
+                    files=len(batch),
+                    bytes=_count_bytes(batch),
+                )
                 self._save(checkpoint, parameters, tally)
                 for finding in findings:
                     _tell(observer, finding)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -190,6 +190,34 @@ def finish(connection: sqlite3.Connection, entry_id: int, state: EditState) -> N
 def drop(connection: sqlite3.Connection, entry_id: int) -> None:
     """Forget an entry of which nothing was done."""
     connection.execute("DELETE FROM write_journal WHERE id = ?", (entry_id,))
+
+
+def list_entry_ids(connection: sqlite3.Connection, photo_id: int) -> list[int]:
+    """The ids of all entries of a photo: what `attach` needs once its row is back."""
+    rows = connection.execute(
+        "SELECT id FROM write_journal WHERE photo_id = ? ORDER BY id", (photo_id,)
+    )
+    return [row[0] for row in rows]
+
+
+def attach(
+    connection: sqlite3.Connection,
+    entry_ids: Sequence[int],
+    photo_id: int,
+    paths: Mapping[str, str],
+) -> None:
+    """Give entries back to a photo whose row was away; `paths`: where its files lie since."""
+    chosen = json.dumps(list(entry_ids))
+    connection.execute(
+        "UPDATE write_journal SET photo_id = ? WHERE photo_id IS NULL"
+        " AND id IN (SELECT value FROM json_each(?))",
+        (photo_id, chosen),
+    )
+    connection.executemany(
+        "UPDATE write_journal SET path = ? WHERE path = ? AND photo_id = ?"
+        " AND id IN (SELECT value FROM json_each(?))",
+        [(new, old, photo_id, chosen) for old, new in paths.items() if old != new],
+    )
 
 
 # -- what the journal tells --------------------------------------------------------------------

@@ -75,6 +75,7 @@ def list_contenders(library: Path) -> list[Contender]:
     contenders = [
         Contender("first index", [*index, str(library), "--json"], is_index=True),
         Contender("unchanged index", [*index, str(library), "--json"], is_index=True),
+        Contender("quick index", [*index, str(library), "--quick", "--json"], is_index=True),
     ]
     if exiftool := shutil.which("exiftool"):
         command = [exiftool, "-fast", "-json", "-r", str(library)]

@@ -81,7 +81,7 @@ def test_every_route_of_the_api_is_described_and_nothing_else(
         (re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - METHODS_OF_EVERY_ROUTE
-        if rule.rule.startswith("/api/") or rule.rule == "/healthz"
+        if rule.rule.startswith("/api/") or rule.rule in ("/healthz", "/metrics")
     }
     assert {(path, method) for path, method, _ in list_deeds(document)} == there_are
     for path, _, described in list_deeds(document):
@@ -176,7 +176,10 @@ def test_answers_are_as_described(client: FlaskClient, opened: Library, schema: 
     some = {"Range": "bytes=0-9"}
     beyond = {"Range": "bytes=99999999-"}
     asked: list[tuple[str, str, dict[str, Any]]] = [
-        *(("get", path, {}) for path in ("/healthz", "/api/openapi.json", "/api/photos")),
+        *(
+            ("get", path, {})
+            for path in ("/healthz", "/metrics", "/api/openapi.json", "/api/photos")
+        ),
         *(("get", path, {}) for path in ("/api/photos?limit=1", "/api/photos?limit=0", photo)),
         *(("get", path, {}) for path in ("/api/photo/987654", f"{photo}/thumbnail")),
         *(("get", f"{photo}/{kind}", {}) for kind in ("preview", "file", "file?download=1")),
@@ -253,7 +256,8 @@ def test_bodies_of_operations_are_told_apart_by_their_type() -> None:
     (union, *_) = get_args(OperationBody)
     types = [get_args(model.model_fields["type"].annotation) for model in get_args(union)]
     assert types == [
-        ("update_index", "rebuild_database"),
+        ("update_index",),
+        ("rebuild_database",),
         ("verify_library",),
         ("import_photos",),
     ]

@@ -120,6 +120,9 @@ def test_only_these_addresses_change_anything(settings: Settings) -> None:
         *("/api/photos/bulk-favorite", "/ratings/keep", "/api/photos/date"),
         *("/api/import/files", "/import/files", "/import/plan", "/import/start"),
         "/import/plan/<plan_id>/stop",
+        *("/api/photos/trash", "/api/photos/restore", "/api/trash/purge", "/trash/empty"),
+        *("/trash/restore", "/trash/delete"),
+        *("/photo/<int:photo_id>/trash", "/duplicates/merge", "/api/duplicates/merge"),
     }
     assert {rule.rule for rule in rules} >= {"/", "/months/<key>", "/photo/<int:photo_id>"}
 

@@ -38,7 +38,7 @@ def test_a_small_run_gives_figures_of_every_contender_and_tidies_up(tmp_path: Pa
     report = json.loads(done.stdout)
     assert report["files"] == 12
     results = {result["name"]: result for result in report["results"]}
-    assert list(results)[:2] == ["first index", "unchanged index"]
+    assert list(results)[:3] == ["first index", "unchanged index", "quick index"]
     assert results["first index"]["times_first_index"] == 1
     assert all(result["failure"] is None for result in results.values())
     (made,) = tmp_path.iterdir()

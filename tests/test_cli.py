@@ -128,6 +128,29 @@ def test_bad_input_gets_a_sentence_and_2(
     assert "Traceback" not in result.stderr
 
 
+def test_the_log_has_the_figures_of_an_operation_in_one_line(photos: Path) -> None:
+    result = _run("index", photos, "--json")
+    lines = [line for line in result.stderr.splitlines() if "update_index completed" in line]
+    assert len(lines) == 1
+    for words in ("lightkeep: ", "walk: ", "read: ", "hash: ", "tags: ", "database: ", "cache: "):
+        assert words in lines[0]
+    assert json.loads(result.stdout)["found"] == 2
+
+
+def test_a_quick_index_says_what_it_did_not_read(photos: Path) -> None:
+    folder = photos / "old"
+    make_jpeg(folder / "old.jpg", 200)
+    for path in (folder, photos):
+        os.utime(path, (1, 1))
+    _run("index", photos)
+    report = json.loads(_run("index", photos, "--quick", "--json").stdout)
+    assert (report["found"], report["unchanged"], report["added"]) == (3, 3, 0)
+    # What was made a moment ago is read again, for its ctime is young.
+    assert report["folders_passed"] == 0
+    planned = _run("index", photos, "--quick", "--dry-run")
+    assert (planned.returncode, "3 photos found" in planned.stdout) == (0, True)
+
+
 def test_a_library_in_use_ends_with_75(photos: Path) -> None:
     library = open_library(load_settings(photos))
     result = _run("index", photos)

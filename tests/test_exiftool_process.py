@@ -23,6 +23,7 @@ from errors import FileProblem, PictureError
 from exiftool_process import BATCH_FILES, ExifTool, find_exiftool
 from exiftool_transport import ExifToolFailedError
 from metadata import TAGS_READ
+from work_meter import WorkMeter, measuring
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -165,6 +166,22 @@ def test_a_killed_process_is_replaced(tmp_path: Path, make_fake: Callable[..., E
     assert process is not None
     os.kill(process._process.pid, signal.SIGKILL)
     assert exiftool.read_tags(paths) == {path: {"IFD0:Make": path} for path in paths}
+
+
+def test_commands_and_restarts_are_counted_also_for_the_operation_that_asks(
+    tmp_path: Path, make_fake: Callable[..., ExifTool]
+) -> None:
+    exiftool, meter = make_fake(), WorkMeter()
+    paths = make_files(tmp_path, "a.jpg", "die.jpg", "c.jpg")
+    with measuring(meter):
+        exiftool.read_tags(paths[:1])
+    exiftool.read_tags(paths[:1])
+    assert (exiftool.calls, exiftool.restarts) == (2, 0)
+    exiftool.read_tags(paths)
+    # All three at once, and each for itself.
+    assert (exiftool.calls, exiftool.restarts) == (6, 2)
+    counted = meter.as_dict()["exiftool"]
+    assert (counted["calls"], counted["files"]) == (1, 1)
 
 
 def test_names_that_could_say_something_else_never_reach_exiftool(

@@ -23,6 +23,7 @@ import library
 import library_parts
 import operation_state
 import photo_listing
+import sample_library
 from backups import list_backups
 from closed_library import open_for_reading, recover_library
 from db_rebuild import Rebuilder
@@ -37,6 +38,7 @@ from errors import (
 )
 from exiftool_process import find_exiftool
 from library import Library, open_library
+from operation_figures import list_phases, list_samples
 from operation_parameters import PARAMETERS
 from operation_runner import OperationContext
 from operation_state import OperationStatus, OperationType, create_operation, list_operations
@@ -80,6 +82,46 @@ def test_a_library_opens_again_as_the_same_also_after_it_was_moved(settings: Set
     with again.database.reading() as connection:
         assert photo_listing.count_photos(connection).photos == 1
     again.close()
+
+
+def test_an_index_keeps_and_logs_what_each_phase_and_the_work_inside_took(
+    opened: Library, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        make_jpeg(settings.library / f"{number}.jpg", 10 + number)
+    with caplog.at_level("INFO", "operation_runner"):
+        _index(opened)
+    metrics = opened.list_rows()[0].metrics
+    assert list(list_phases(metrics)) == ["walk", "match", "read", "write"]
+    assert [metrics[phase]["files"] for phase in ("walk", "match", "read")] == [4, 4, 4]
+    size = sum(path.stat().st_size for path in settings.library.glob("*.jpg"))
+    assert (metrics["hash"]["files"], metrics["hash"]["bytes"]) == (4, size)
+    assert metrics["tags"]["files"] == 4
+    assert metrics["hash"]["seconds"] >= 0
+    assert metrics["database"]["calls"] > 3
+    assert [one for one in list_samples(metrics) if one[1] == "read"][-1][2] == 4
+    assert len(caplog.messages) == 1
+    for words in ("update_index completed", "walk: 4 files", "hash: 4 files", "0 hits, 4 misses"):
+        assert words in caplog.messages[0]
+    _index(opened)
+    metrics = opened.list_rows()[0].metrics
+    assert (metrics["walk"]["files"], metrics["read"]["files"]) == (4, 0)
+    assert "hash" not in metrics
+
+
+def test_a_verification_keeps_what_its_hashes_took(opened: Library) -> None:
+    _index(opened)
+    opened.runner.wait(opened.start_operation(OperationType.VERIFY_LIBRARY), timeout=30)
+    metrics = opened.list_rows()[0].metrics
+    assert (metrics["verify"]["files"], metrics["hash"]["files"]) == (1, 1)
+    assert metrics["hash"]["bytes"] == metrics["verify"]["bytes"] > 0
+
+
+def test_a_rebuild_keeps_its_phases(opened: Library) -> None:
+    _index(opened)
+    opened.runner.wait(opened.start_operation(OperationType.REBUILD_DATABASE), timeout=30)
+    phases = list(list_phases(opened.list_rows()[0].metrics))
+    assert phases == ["walk", "match", "read", "write", "check", "swap"]
 
 
 def test_a_second_writer_is_told_who_holds_the_library(opened: Library, settings: Settings) -> None:
@@ -332,7 +374,7 @@ def test_without_a_name_the_library_is_chosen_in_the_promised_order(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home / "Pictures").mkdir()
-    monkeypatch.setattr(closed_library, "make_sample_library", lambda folder: folder)
+    monkeypatch.setattr(sample_library, "make_sample_library", lambda folder: folder)
     assert closed_library.choose_library() == home / ".local/share/lightkeep/sample"
     make_jpeg(home / "Pictures/deep/a.jpg")
     assert closed_library.choose_library() == home / "Pictures"

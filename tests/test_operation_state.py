@@ -214,7 +214,9 @@ def test_metrics_tell_files_bytes_seconds_hits_and_rate_of_each_phase() -> None:
     helper.begin_phase("read", 200)
     clock.now += 10
     helper.advance(100, bytes=1_000)
-    assert helper.metrics() == {
+    metrics = helper.metrics()
+    del metrics["samples"]
+    assert metrics == {
         "read": {
             "files": 200,
             "bytes": 5_000,

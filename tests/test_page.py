@@ -407,6 +407,7 @@ def test_a_phone_shows_three_columns_and_the_month_in_the_bar(browser: Browser, 
         "/photo/1",
         "/nowhere",
         "/operations",
+        "/performance",
         "/operations/start/verify_library",
     ],
 )

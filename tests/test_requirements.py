@@ -12,6 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Name on the registry -> name in an import, where they differ.
 IMPORT_NAMES = {
+    "prometheus-client": "prometheus_client",
     "axe-playwright-python": "axe_playwright_python",
     "pillow": "PIL",
     "pillow-heif": "pillow_heif",

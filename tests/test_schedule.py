@@ -104,8 +104,7 @@ class Box:
 
 
 @pytest.fixture
-def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
-    monkeypatch.setattr(schedule_room, "_KNOWS_QUICK", True)
+def box(tmp_path: Path) -> Iterator[Box]:
     database = open_database(tmp_path / "photo_library.db")
     settings = replace(load_settings(tmp_path, environment={}), time_zone=ZoneInfo("UTC"))
     box = Box(database, OperationRunner(database), FakeClock(), settings)

@@ -266,6 +266,34 @@ def test_what_is_no_month_is_not_found(client: FlaskClient, key: str, query: str
     assert response.status_code == 404
 
 
+def test_the_script_is_told_which_months_there_are(client: FlaskClient) -> None:
+    answer = client.get("/months").json
+    assert isinstance(answer, dict)
+    assert [month["key"] for month in answer["months"]] == [
+        "2019-07",
+        CROWDED,
+        "2005-12",
+        "undated",
+    ]
+    assert answer["months"][1]["count"] == CROWD
+    turned = client.get("/months?order=oldest&favorites=1").json
+    assert isinstance(turned, dict)
+    assert turned["months"] == [{"key": "2005-12", "count": 1}, {"key": "2019-07", "count": 1}]
+
+
+def test_a_section_is_that_of_the_page_with_its_blocks_empty(client: FlaskClient) -> None:
+    section = client.get(f"/sections/{CROWDED}").text
+    assert section.count("data-empty") == 3
+    assert f'data-count="{CROWD}"' in section
+    assert "<html" not in section
+    assert "data-photo" not in section
+    head = section.partition('<header class="month-head">')[2].partition("</header>")[0]
+    assert head in client.get("/").text
+    assert f"{CROWD} photos" in head
+    assert client.get("/sections/1999-01").text == ""
+    assert client.get("/sections/nonsense").text == ""
+
+
 def test_a_month_without_photos_is_not_found(client: FlaskClient) -> None:
     for address in ("/months/0001-01", "/months/9999-12", f"/months/{CROWDED}?favorites=1"):
         response = client.get(address)

@@ -105,7 +105,13 @@ def code(response: Any) -> str:
 
 def make_address(rule: Rule) -> str:
     """An address that this rule matches, with an id that exists where there is one."""
-    named = {"photo_id": "1", "key": "2019-07", "filename": "icon.svg", "operation_id": "x"}
+    named = {
+        "photo_id": "1",
+        "entry_id": "1",
+        "key": "2019-07",
+        "filename": "icon.svg",
+        "operation_id": "x",
+    }
     chosen = {"deed": "resume", "operation_type": "verify_library"}
     return re.sub(
         r"<(?:[^<>:]+:)?(\w+)>", lambda match: (named | chosen).get(match[1], "x"), rule.rule

@@ -128,6 +128,18 @@ def test_what_there_is_not_is_not_started(
     assert body(client.get("/api/operations")) == before
 
 
+def test_an_index_may_be_asked_to_be_quick_and_a_rebuild_may_not(
+    client: FlaskClient, opened: Library
+) -> None:
+    answer = client.post("/api/operations", json={"type": "update_index", "quick": True})
+    operation_id = body(answer)["operation_id"]
+    opened.runner.wait(operation_id, timeout=30)
+    assert opened.get_operation(operation_id).parameters["quick"] is True
+    assert "folders_passed" in (opened.runner.progress(operation_id).report or {})
+    refused = client.post("/api/operations", json={"type": "rebuild_database", "quick": True})
+    assert refused.status_code == 400
+
+
 def test_a_second_one_is_told_that_one_runs(client: FlaskClient, opened: Library) -> None:
     with running(opened):
         response = client.post("/api/operations", json=UPDATE_INDEX)

@@ -20,14 +20,8 @@ from web.common import get_library
 
 API_VERSION: Final = "1.0"
 _TAGS: Final = (
-    "Photos",
-    "Favorites",
-    "Dates",
-    "Edits",
-    "Operations",
-    "Import",
-    "Health",
-    "This description",
+    *("Photos", "Favorites", "Dates", "Edits", "Trash", "Duplicates", "Import"),
+    *("Operations", "Health", "This description"),
 )
 _REFERENCE: Final = "#/components/schemas/{model}"
 _PART: Final = re.compile(r"<(?:(\w+)(?:\(([^)]*)\))?:)?(\w+)>")

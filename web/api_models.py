@@ -61,6 +61,8 @@ Cursor = Annotated[
     BeforeValidator(_check_cursor),
     WithJsonSchema({"type": "string", "format": "cursor"}),
 ]
+GivenId = Annotated[int, Field(ge=1, le=LARGEST_ID), _read_digits(_ID_DIGITS)]
+"""An id in an address."""
 PhotoId = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(_read_whole)]
 Rating = Annotated[int, Field(ge=0, le=5), BeforeValidator(_read_whole)]
 
@@ -93,9 +95,7 @@ class FavoritesQuery(Query):
 class EditsQuery(Query):
     """Which edits."""
 
-    photo_id: Annotated[int, Field(ge=1, le=LARGEST_ID), _read_digits(_ID_DIGITS)] | None = Field(
-        None, description="Edits of this photo alone."
-    )
+    photo_id: GivenId | None = Field(None, description="Edits of this photo alone.")
     limit: Listed = Field(50, description="How many, the newest first.")
 
 
@@ -142,11 +142,22 @@ class BulkFavoriteBody(Message):
 
 
 class IndexBody(Message):
-    """Bring the index to what lies on disk, or build the database anew."""
+    """Bring the index to what lies on disk."""
 
     model_config = _STRICT | ConfigDict(json_schema_extra={"examples": [{"type": "update_index"}]})
 
-    type: Literal["update_index", "rebuild_database"]
+    type: Literal["update_index"]
+    accept_missing: bool = Field(False, description="Go on where many photos have vanished.")
+    quick: bool = Field(
+        False,
+        description="Read only folders that changed; a file changed in place is not seen.",
+    )
+
+
+class RebuildBody(Message):
+    """Build the database anew."""
+
+    type: Literal["rebuild_database"]
     accept_missing: bool = Field(False, description="Go on where many photos have vanished.")
 
 
@@ -178,7 +189,7 @@ class ImportBody(Message):
     upload: UploadId | None = Field(None, description="What `/api/import/files` named.")
 
 
-OperationBody = Annotated[IndexBody | VerifyBody | ImportBody, Discriminator("type")]
+OperationBody = Annotated[IndexBody | RebuildBody | VerifyBody | ImportBody, Discriminator("type")]
 
 
 # -- answers -----------------------------------------------------------------------------------

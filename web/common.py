@@ -128,7 +128,7 @@ def _keep_static_files(response: Response) -> Response:
 
 def answer_error(status: int, code: str, message: str) -> ResponseReturnValue:
     """An error as JSON for programs, as a page for people."""
-    if request.path.startswith("/api/") or request.path == "/healthz":
+    if request.path.startswith("/api/") or request.path in ("/healthz", "/metrics"):
         return jsonify(error={"code": code, "message": message}), status
     return render_template("error.html", status=status, message=message), status
 
@@ -271,6 +271,10 @@ _DEEDS: Final = {
     OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
     OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
     "import_photos": ("Import of photos", "Importing photos"),
+    OperationType.TRASH_PHOTOS: ("Move to the trash", "Moving photos to the trash"),
+    OperationType.RESTORE_PHOTOS: ("Restore from the trash", "Restoring photos"),
+    OperationType.PURGE_TRASH: ("Emptying of the trash", "Deleting from the trash"),
+    OperationType.MERGE_DUPLICATES: ("Merge of duplicates", "Merging duplicates"),
     "rate_photos": ("Change of ratings", "Writing ratings"),
     "keep_ratings": ("Writing of ratings into the files", "Writing ratings into the files"),
     "undo_edits": ("Undo of changes", "Taking changes back"),
@@ -278,6 +282,7 @@ _DEEDS: Final = {
 }
 _PHASES: Final = {
     "walk": "looking through the folders",
+    "match": "comparing with the rows",
     "read": "reading files",
     "write": "writing the rows",
     "build": "reading files into a new database",
@@ -287,7 +292,16 @@ _PHASES: Final = {
     "look": "looking through what is to be imported",
     "compare": "looking which photos are new",
     "copy": "copying",
+    "trash": "moving to the trash",
+    "restore": "bringing back",
+    "purge": "deleting",
+    "merge": "comparing and merging",
     "edit": "writing into photos",
+    "hash": "reading and hashing bytes",
+    "tags": "reading tags",
+    "exiftool": "ExifTool",
+    "decode": "drawing small pictures",
+    "database": "transactions",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Blueprint, jsonify, redirect, render_template, url_for
+from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from web.api_contract import Answer, promise, refuse
@@ -20,6 +20,8 @@ from web.favorites import EDIT_HEADER, answer_rated
 from write_journal import Edit
 
 _TAG: Final = "Edits"
+_ASKING: Final = {"/trash": "trash.show_trash", "/duplicates": "duplicates.show_duplicates"}
+_WAIT_S: Final = 10.0
 
 blueprint = Blueprint("edits", __name__)
 
@@ -80,6 +82,10 @@ def undo_edit_of_form(edit_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/operations/<operation_id>/undo")
 def undo_operation_of_form(operation_id: str) -> ResponseReturnValue:
-    """The same for pages without JavaScript."""
-    get_library().start_undo(operation_id)
-    return redirect(url_for(".show_edits"), 303)
+    """The same for pages without JavaScript; leads back to the page of the trash that asked."""
+    started = get_library().start_undo(operation_id)
+    page = _ASKING.get(request.form.get("page", ""), ".show_edits")
+    if page == ".show_edits":
+        return redirect(url_for(page), 303)
+    get_library().finish(started, _WAIT_S)
+    return redirect(url_for(page, done=started), 303)

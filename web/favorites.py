@@ -166,7 +166,7 @@ def list_favorites(query: FavoritesQuery) -> ResponseReturnValue:
             limit=query.limit or MOST_LISTED,
             photo_filter=_FAVORITES,
         )
-        count = photo_listing.count_listed(connection, _FAVORITES)
+        count = get_library().listing.count_listed(_FAVORITES)
     answer = jsonify(photos=[describe_photo(photo) for photo in page.photos], count=count)
     if page.next_cursor:
         behind = url_for(".list_favorites", limit=query.limit, cursor=page.next_cursor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 import photo_listing
@@ -31,6 +32,9 @@ make 7.7 million px, and browsers cap an element's height at 11 million there.""
 
 CELLS: Final = 500
 """How many photos can be asked for by their ids at once."""
+
+MOST_SECTIONS: Final = 4_096
+"""Sections that are kept as HTML: those of a century, in some views."""
 
 _ID_DIGITS: Final = 18  # of what SQLite takes as a number
 _MONTH_KEY: Final = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
@@ -63,6 +67,11 @@ class Section:
     def title(self) -> str:
         return month_title(self.month.key)
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether a block of it shows its photos."""
+        return any(block.photos is not None for block in self.blocks)
+
 
 @blueprint.get("/")
 def show_grid() -> ResponseReturnValue:
@@ -70,8 +79,8 @@ def show_grid() -> ResponseReturnValue:
     library = get_library()
     photo_filter = read_filter()
     with library.database.reading() as connection:
-        months = photo_listing.list_months(connection, photo_filter)
-        counts = photo_listing.count_photos(connection)
+        months = library.listing.list_months(photo_filter)
+        counts = library.listing.count_photos()
         decades = _list_decades(months)
         decade = _choose_decade(decades)
         if decade:
@@ -110,8 +119,8 @@ def show_month(key: str) -> ResponseReturnValue:
             connection, key, photo_filter, offset=offset, limit=limit
         )
         companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
-        months = [] if wants_fragment() else photo_listing.list_months(connection, photo_filter)
-        counts = None if wants_fragment() else photo_listing.count_photos(connection)
+        months = [] if wants_fragment() else library.listing.list_months(photo_filter)
+        counts = None if wants_fragment() else library.listing.count_photos()
     library.prepare_thumbnails(photos)
     if wants_fragment():
         return render_template(
@@ -138,6 +147,26 @@ def show_month(key: str) -> ResponseReturnValue:
     )
 
 
+@blueprint.get("/months")
+def list_months() -> ResponseReturnValue:
+    """The months of this view in page order with their counts, for the page's script."""
+    months = get_library().listing.list_months(read_filter())
+    return jsonify(months=[{"key": month.key, "count": month.count} for month in months])
+
+
+@blueprint.get("/sections/<key>")
+def show_section(key: str) -> ResponseReturnValue:
+    """A month as the grid has it, its blocks empty, for the page's script; "" without photos."""
+    photo_filter = read_filter()
+    months = get_library().listing.list_months(photo_filter)
+    month = next((month for month in months if month.key == key), None)
+    if month is None:
+        return ""
+    return render_template(
+        "_partials/section.html", section=_make_section(month, {}), photo_filter=photo_filter
+    )
+
+
 @blueprint.get("/cells")
 def show_cells() -> ResponseReturnValue:
     """The cells of the photos that `?id=1&id=2…` names, in that order, for the page's script."""
@@ -156,6 +185,18 @@ def show_cells() -> ResponseReturnValue:
     )
 
 
+@blueprint.app_template_global()
+@functools.lru_cache(maxsize=MOST_SECTIONS)
+def draw_empty_section(month: Month, photo_filter: PhotoFilter, _script_root: str) -> str:
+    """A month of the page that the browser fills: the same HTML for the same words.
+
+    Of 100,000 photos nearly all months are such, and drawing them anew is most of the page's time.
+    """
+    section = _make_section(month, {})
+    return render_template("_partials/section.html", section=section, photo_filter=photo_filter)
+
+
+@functools.lru_cache(maxsize=MOST_SECTIONS)
 def month_title(key: str) -> str:
     """`2022-07` as July 2022."""
     if key == UNDATED:

@@ -27,6 +27,7 @@ from web.api_models import (
     OperationBody,
     OperationsAnswer,
     OperationStarted,
+    RebuildBody,
     VerifyBody,
 )
 from web.common import get_library, name_phase
@@ -65,7 +66,7 @@ def _start(operation_type: object, parameters: dict[str, Any]) -> str:
     writes=True,
 )
 def start_operation(
-    query: StartQuery, body: IndexBody | VerifyBody | ImportBody
+    query: StartQuery, body: IndexBody | RebuildBody | VerifyBody | ImportBody
 ) -> ResponseReturnValue:
     """Start long work: one thing at a time; or have the plan of an import."""
     parameters = body.model_dump(exclude={"type"}, exclude_none=True, exclude_unset=True)
@@ -321,7 +322,7 @@ def is_waiting(planned: Planned) -> bool:
     return planned.next is not None and planned.next <= datetime.now(UTC)
 
 
-_COUNTS: Final = ("added", "changed", "moved", "missing")
+_COUNTS: Final = ("added", "changed", "moved", "missing", "deleted")
 _FOUND_BY_VERIFY: Final = {
     "changed_by_us": "changed by Lightkeep",
     "changed": "edited elsewhere",

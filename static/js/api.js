@@ -29,6 +29,13 @@ export async function getJson(url) {
   return (await fetchChecked(url)).json();
 }
 
+// HTML as nodes, for the page to take what it needs.
+export async function getNodes(url, signal) {
+  const template = document.createElement("template");
+  template.innerHTML = await (await fetchChecked(url, { signal })).text();
+  return template.content;
+}
+
 export async function getText(url) {
   return (await fetchChecked(url)).text();
 }

@@ -1,6 +1,7 @@
 import { startCells } from "./cells.js";
 import { startDates } from "./dates.js";
 import { startMenu } from "./menu.js";
+import { startMonths } from "./months.js";
 import { outcomeOf, startOperations } from "./operations.js";
 import { startPlace } from "./place.js";
 import { startRefresh } from "./refresh.js";
@@ -11,6 +12,7 @@ import { startSelection } from "./selection.js";
 import { startStars } from "./star.js";
 import { startTimes } from "./times.js";
 import { startToasts } from "./toasts.js";
+import { startTrash } from "./trash.js";
 import { followPlan, startImport, startUpload } from "./upload.js";
 import { startViewer, startViewerPage } from "./viewer.js";
 
@@ -29,7 +31,8 @@ const dates = find("[data-dates]") && startDates(find("[data-dates]"), { toasts,
 if (find(".months")) {
   const sections = startSections(find(".months"));
   const cells = startCells(find(".months"), sections);
-  startSelection(find("[data-selection]"), sections, { cells, stars, dates, toasts, operations });
+  const trash = startTrash({ toasts, watch, sections, stars, refresh: startMonths(sections) });
+  startSelection(find("[data-selection]"), sections, { cells, stars, dates, trash, toasts, operations });
   page.follow(startViewer(find("[data-viewer]"), sections, stars));
   startPlace(sections);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
@@ -38,4 +41,7 @@ if (toasts && find("[data-import]")) startImport(document.querySelectorAll("[dat
 if (find("[data-upload]")) startUpload(find("[data-upload]"));
 if (find("main > [data-planning]")) followPlan(find("main > [data-planning]").parentElement).catch(() => location.reload());
 if (find("[data-resume]")) startResume(find("[data-resume]"));
-if (find("[data-viewer-page]")) startViewerPage(find("[data-viewer-page]"), stars);
+if (find("[data-viewer-page]")) {
+  startViewerPage(find("[data-viewer-page]"), stars);
+  startTrash({ toasts, watch });
+}

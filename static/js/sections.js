@@ -28,6 +28,18 @@ export function startSections(months) {
   );
   blocks.forEach((block) => observer.observe(block));
 
+  // After months have changed: blocks that came are watched, those that went are forgotten.
+  function adopt() {
+    const before = new Set(blocks);
+    blocks.splice(0, blocks.length, ...months.querySelectorAll(".cells[data-month]"));
+    for (const block of blocks) if (!before.delete(block)) observer.observe(block);
+    for (const block of before) {
+      observer.unobserve(block);
+      near.delete(block);
+      loading.get(block)?.abort();
+    }
+  }
+
   function schedule() {
     clearTimeout(timer);
     timer = setTimeout(work, SETTLE_MS);
@@ -112,5 +124,5 @@ export function startSections(months) {
     }
   }
 
-  return { months, blocks, query, addressOf, findCell, fillBlock };
+  return { months, blocks, query, addressOf, findCell, fillBlock, adopt };
 }

@@ -10,9 +10,9 @@ const LOADS_AT_ONCE = 4;
 const MOST_AT_ONCE = 50; // photos that are written within one request where long work is under way
 const FAVORITE = 5;
 
-export function startSelection(bar, sections, { cells, stars, dates, toasts, operations }) {
+export function startSelection(bar, sections, { cells, stars, dates, trash, toasts, operations }) {
   const { months } = sections;
-  const blocks = [...months.querySelectorAll(".cells")];
+  let blocks = [...months.querySelectorAll(".cells")];
   const chosen = new Map(); // photo id -> its block
   const asked = new Map(); // block that is not filled -> the ids that the server named
   const count = bar.querySelector("[data-selection-count]");
@@ -142,11 +142,28 @@ export function startSelection(bar, sections, { cells, stars, dates, toasts, ope
     }
   }
 
+  // The blocks where photos are now whose own went; photos that are gone go.
+  function relocate(some) {
+    for (const [id, block] of some) {
+      if (block.isConnected) continue;
+      const now = months.querySelector(`.cells [data-photo="${id}"]`)?.closest(".cells") ?? document.getElementById(block.id);
+      if (now?.querySelector(`[data-photo="${id}"]`) || (now && "empty" in now.dataset)) some.set(id, now);
+      else some.delete(id);
+    }
+  }
+
   const isWhole = (section) => section.querySelector("[data-month-check]").getAttribute("aria-checked") === "true";
 
   months.addEventListener("filled", ({ target }) => {
     asked.delete(target);
     mark(target);
+  });
+  months.addEventListener("refreshed", () => {
+    blocks = [...months.querySelectorAll(".cells")];
+    asked.clear();
+    relocate(chosen);
+    if (anchor && !anchor.block.isConnected) anchor = null;
+    tell();
   });
   document.addEventListener("focuslost", () => cells.focusCurrent());
 
@@ -194,10 +211,12 @@ export function startSelection(bar, sections, { cells, stars, dates, toasts, ope
     if (document.querySelector("dialog:modal") || event.target.closest?.("input, select, textarea")) return;
     if (event.key === "Escape" && (chosen.size || gathering)) clear();
     else if (event.key === "f" && chosen.size) rate(FAVORITE);
+    else if (event.key === "Delete" && chosen.size) trashChosen();
     else {
       const link = cellOf(event.target);
       if (!link) return;
       if (event.key === "f") stars.toggle(idOf(link));
+      else if (event.key === "Delete") trash.move([Number(idOf(link))]);
       else if (event.key === "x") toggle(link);
       else if (event.key === "X") choseTo(link);
       else return;
@@ -212,12 +231,18 @@ export function startSelection(bar, sections, { cells, stars, dates, toasts, ope
     if (deed === "favorite") rate(FAVORITE);
     else if (deed === "unfavorite") rate(0);
     else if (deed === "date") changeDates();
+    else if (deed === "trash") trashChosen();
     else if (deed === "clear") clear();
   });
 
   // What was chosen stays so until the dates are on their way.
   function changeDates() {
     dates.ask([...chosen.keys()], { begun: clear });
+  }
+
+  function trashChosen() {
+    const before = new Map(chosen);
+    trash.move([...before.keys()].map(Number), { begun: clear, again: (ids) => () => choose(ids.map((id) => [id, before.get(id)])) });
   }
 
   async function rate(rating) {
@@ -267,11 +292,14 @@ export function startSelection(bar, sections, { cells, stars, dates, toasts, ope
 
   // What was not done can be chosen again with one press.
   function again(some, action, words, errors) {
-    const undo = () => {
-      for (const [id, block] of some) chosen.set(id, block);
-      tell();
-    };
-    toasts.say(words, { undo, action, error: true, details: errors && listErrors(errors) });
+    toasts.say(words, { undo: () => choose(some), action, error: true, details: errors && listErrors(errors) });
+  }
+
+  function choose(some) {
+    const found = new Map(some);
+    relocate(found);
+    for (const [id, block] of found) chosen.set(id, block);
+    tell();
   }
 
   async function takeBack(operation, before) {

@@ -154,7 +154,7 @@ export function startStars(toasts) {
 
   // A page of one photo carries the counts of all.
   async function refreshCounts() {
-    const month = months.querySelector(".month")?.id.slice(2);
+    const month = months.querySelector(`.month:not([data-count="0"])`)?.id.slice(2);
     if (!month) return;
     const page = new DOMParser().parseFromString(await getText(`/months/${month}?limit=1`), "text/html");
     for (const now of page.querySelectorAll("[data-count-of]")) {
