@@ -32,7 +32,9 @@ ASK_FIRST_S: Final = 86_400.0
 """How long what was interrupted is left to a person before work begins beside it."""
 VERIFY_WEEKDAY: Final = 6
 """Sunday; an hour after the whole index of the night."""
+_KNOWN_OPERATIONS: Final = 1000
 _FOUND: Final = ("added", "changed", "moved", "missing", "problems")
+
 logger = logging.getLogger(__name__)
 
 
@@ -153,7 +155,7 @@ class Schedule:
     def _find_due(self) -> Deed | None:
         now = self._clock.now()
         for deed, moment in self._moments.items():
-            if moment.is_due(self._find_last(deed), now):
+            if moment.is_due(self._find_last(deed) or self._find_beginning(deed), now):
                 return deed
         rest = self._quick.find_rest(self._clock.monotonic()) if self._quick else 1.0
         return None if rest else Deed.QUICK_INDEX
@@ -203,7 +205,8 @@ class Schedule:
             if moment is None:
                 planned.append(Planned(deed, None, last, None))
             else:
-                following = now if moment.is_due(last, now) else moment.find_next(now)
+                is_due = moment.is_due(last or self._find_beginning(deed), now)
+                following = now if is_due else moment.find_next(now)
                 planned.append(Planned(deed, every, last, following))
         return planned
 
@@ -227,6 +230,16 @@ class Schedule:
         found = [datetime.fromisoformat(begun)] if begun else []
         found += [tried] if tried and tried <= now else []
         return max(found, default=None)
+
+    def _find_beginning(self, deed: Deed) -> datetime | None:
+        """What counts for Verify where there was none: a library that is new was just read."""
+        if deed is not Deed.VERIFY:
+            return None
+        now = self._clock.now()
+        with self._database.reading() as connection:
+            known = operation_state.list_operations(connection, _KNOWN_OPERATIONS)
+        begun = [datetime.fromisoformat(one.started_at) for one in known]
+        return min((one for one in begun if one <= now), default=None)
 
 
 def _make_moments(settings: Settings) -> dict[Deed, Moment]:

@@ -136,6 +136,27 @@ def test_a_week_has_one_slice_of_verify_with_its_budget(box: Box) -> None:
     assert (OperationType.VERIFY_LIBRARY, {"budget_s": 1800}) in box.started
 
 
+def test_a_library_that_is_new_is_not_verified_at_once_but_at_the_end_of_its_week(
+    tmp_path: Path,
+) -> None:
+    database = open_database(tmp_path / "new.db")
+    settings = replace(load_settings(tmp_path, environment={}), time_zone=ZoneInfo("UTC"))
+    settings = replace(settings, index_every_min=0, full_index_at=None)
+    box = Box(database, OperationRunner(database), FakeClock(), settings)
+    box.gate.set()
+    try:
+        box.start(UPDATE_INDEX, {"accept_missing": False})
+        schedule = box.make()
+        verify = schedule.describe()[-1]
+        sunday = datetime(2026, 11, 29, 3, 30, tzinfo=UTC)
+        assert (verify.last, verify.next) == (None, sunday)
+        assert box.look_for(5 * DAY, schedule) == []
+        assert box.look_for(DAY, schedule) == [Deed.VERIFY]
+    finally:
+        box.runner.close()
+        database.close()
+
+
 def test_everything_can_be_switched_off(box: Box) -> None:
     box.settings = replace(box.settings, index_every_min=0, full_index_at=None, verify_weekly_min=0)
     schedule = box.make()
