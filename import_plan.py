@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import catalog
+import trash_rows
 from catalog import KnownFile, PhotoRecord
 from db import Database
 from errors import FileProblem
@@ -43,8 +44,9 @@ class Verdict(StrEnum):
 class PlannedFile:
     """A file of the sources, and what becomes of it.
 
-    where: of one that is here already, its path in the library; of a twin, which the sources
-    hold before it, that one's path as shown. reason: why it cannot be read.
+    where: of one that is here already, its path in the library, or that it is in the trash; of a
+    twin, which the sources hold before it, that one's path as shown. beside: the path of a
+    present one, where what belongs to it goes. reason: why it cannot be read.
     """
 
     source: SourceFile
@@ -52,7 +54,7 @@ class PlannedFile:
     record: PhotoRecord | None = None
     where: str | None = None
     reason: str | None = None
-    twin: bool = False
+    beside: str | None = None
 
     @property
     def bytes(self) -> int:
@@ -155,11 +157,13 @@ def _describe(file: PlannedFile) -> dict[str, Any]:
 class KnownPictures:
     """The rows as an import sees them: present ones, and ids of missing ones, by picture.
 
-    names: those that present rows have in each folder.
+    trashed: the old paths of those in the trash. names: those that present rows have in each
+    folder.
     """
 
     present: Mapping[str, KnownFile]
     missing: Mapping[str, list[int]]
+    trashed: Mapping[str, str]
     names: Mapping[str, Sequence[str]]
 
 
@@ -177,7 +181,12 @@ def load_known(connection: sqlite3.Connection) -> KnownPictures:
             present.setdefault(row.media_hash, row)
         else:
             missing.setdefault(row.media_hash, []).append(row.id)
-    return KnownPictures(present, missing, names)
+    trashed = {
+        entry.photo.media_hash: entry.original_path
+        for entry in trash_rows.list_entries(connection)
+        if entry.photo.media_hash
+    }
+    return KnownPictures(present, missing, trashed, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +282,14 @@ def _judge(
         return PlannedFile(source, Verdict.UNREADABLE, reason=reason)
     here = known.present.get(record.media_hash)
     if here:
-        return PlannedFile(source, Verdict.ALREADY_HERE, record, here.current_path)
+        path = here.current_path
+        return PlannedFile(source, Verdict.ALREADY_HERE, record, path, beside=path)
+    trashed = known.trashed.get(record.media_hash)
+    if trashed:
+        return PlannedFile(source, Verdict.ALREADY_HERE, record, f"the trash ({trashed})")
     twin = seen.setdefault(record.media_hash, source)
     if twin is not source:
-        return PlannedFile(source, Verdict.ALREADY_HERE, record, twin.shown, twin=True)
+        return PlannedFile(source, Verdict.ALREADY_HERE, record, twin.shown)
     return PlannedFile(source, Verdict.NEW, record)
 
 
@@ -304,10 +317,10 @@ def _make_bundles(files: Sequence[PlannedFile]) -> Iterator[Bundle]:
 
 def _place(new: tuple[PlannedFile, ...], group: Sequence[PlannedFile]) -> Bundle:
     """Beside the part that is in the library already, else by the date of the leader."""
-    here = next((f for f in group if f.verdict == Verdict.ALREADY_HERE and not f.twin), None)
-    if here and here.where:
+    here = next((file for file in group if file.beside), None)
+    if here and here.beside:
         stem = stem_of(os.path.basename(here.source.path))
-        return Bundle(new, stem, os.path.dirname(here.where), here.where)
+        return Bundle(new, stem, os.path.dirname(here.beside), here.beside)
     stem = stem_of(os.path.basename(group[0].source.path))
     return Bundle(new, stem, folder_of(group[0].record))
 

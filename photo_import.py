@@ -194,7 +194,7 @@ class _ImportRun:
         self._started_at = datetime.now(UTC).isoformat(timespec="microseconds")
         self._tally = _Tally()
         self._folders: dict[str, FolderNames] = {}
-        self._known = KnownPictures({}, {}, {})
+        self._known = KnownPictures({}, {}, {}, {})
 
     def execute(self) -> dict[str, Any]:
         started = time.monotonic()

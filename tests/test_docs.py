@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import cli
 import settings
@@ -119,11 +118,6 @@ def test_every_package_has_its_reason() -> None:
 
 def test_the_help_of_every_verb_can_be_printed() -> None:
     for verb in ("", *list_verbs()):
-        done = subprocess.run(
-            [sys.executable, str(REPOSITORY / "cli.py"), *verb.split(), "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith(f"Usage: lightkeep {verb}".rstrip())
+        done = CliRunner().invoke(cli.main, [*verb.split(), "--help"], prog_name="lightkeep")
+        assert done.exit_code == 0, done.output
+        assert done.output.startswith(f"Usage: lightkeep {verb}".rstrip())

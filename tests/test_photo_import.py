@@ -229,6 +229,21 @@ def test_real_photos_come_once_and_never_again(
 # -- names ---------------------------------------------------------------------------------------
 
 
+def test_what_lies_in_the_trash_does_not_come_back_by_an_import(box: EditBox, card: Path) -> None:
+    make_jpeg(card / "a.jpg", 1, date="2019:07:14 18:03:22")
+    make_jpeg(card / "b.jpg", 2)
+    bring(box, card)
+    trashed = box.photo("2019/2019-07-14/a.jpg")
+    progress = box.library.runner.wait(box.library.start_trash([trashed.id]), timeout=60)
+    assert progress.status == "completed"
+    report = bring(box, card)
+    assert counts(report)[0] == 0
+    where = [one["where"] for one in report["files"] if one["kind"] == "already_here"]
+    assert f"the trash ({trashed.current_path})" in where
+    box.library.runner.wait(box.library.start_purge([trashed.id]), timeout=60)
+    assert counts(bring(box, card))[0] == 1
+
+
 def test_two_photos_of_one_name_are_both_kept(box: EditBox, card: Path) -> None:
     make_jpeg(card / "a/IMG_1.jpg", 1, date=DATE)
     make_jpeg(card / "b/IMG_1.jpg", 2, date=DATE)
