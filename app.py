@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -20,7 +21,9 @@ from accounts import Accounts
 from closed_library import choose_library, recover_library
 from errors import BusyError, DatabaseDamagedError, InvalidRequestError, LibraryError
 from library import Library, open_library
+from log_output import ALREADY_SAID, LogOutput
 from settings import DEFAULT_PORT, Settings, is_loopback, load_settings
+from version import VERSION
 from web import (
     api_document,
     auth,
@@ -45,6 +48,8 @@ from web.recovery import Damaged, create_recovery_app
 SERVER_THREADS = 32
 CHANNEL_TIMEOUT_S = 60
 MAX_REQUEST_BYTES = 1 << 20
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None, *, library: Library | None = None) -> Flask:
@@ -79,6 +84,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     ):
         app.jinja_env.globals[word.__name__] = word
     app.jinja_env.filters["clock"] = photos.format_clock
+    app.jinja_env.globals["version"] = VERSION
     app.jinja_env.globals["month_title"] = grid.month_title
 
     @app.get("/healthz")
@@ -101,8 +107,14 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
 
 def _open(settings: Settings | None) -> Library:
     library = open_library(settings or load_settings(choose_library()))
-    _index_at_start(library)
+    _begin_work(library)
     return library
+
+
+def _begin_work(library: Library) -> None:
+    """What is done without being asked: an index now, and what is scheduled."""
+    _index_at_start(library)
+    library.begin_schedule()
 
 
 def _index_at_start(library: Library) -> None:
@@ -120,6 +132,19 @@ def _index_at_start(library: Library) -> None:
 
 def serve(settings: Settings) -> None:
     """Serve a library until SIGTERM or Ctrl-C. Raises `LibraryError` where that cannot be."""
+    log = LogOutput(as_json=settings.json_logs)
+    try:
+        _serve(settings, log)
+    except LibraryError as error:
+        # Whoever called says it to the person.
+        logger.error("%s", error.message, extra={ALREADY_SAID: True})
+        log.close()
+        raise
+    # Not after any other error: the hook of those that nobody catches is the log's own.
+    log.close()
+
+
+def _serve(settings: Settings, log: LogOutput) -> None:
     # Also where none is needed: a damaged accounts.json is said at once, in the terminal.
     has_password = Accounts(settings.data_dir).has_password()
     if not has_password and not is_loopback(settings.host):
@@ -134,6 +159,7 @@ def serve(settings: Settings) -> None:
     except BaseException:
         listener.close()
         raise
+    log.keep_in(settings.data_dir)
     try:
         server = waitress.create_server(
             served,
@@ -142,15 +168,16 @@ def serve(settings: Settings) -> None:
             channel_timeout=CHANNEL_TIMEOUT_S,
             ident=None,
         )
-        sys.stdout.write(
-            f"Lightkeep shows {settings.library} at {_name_address(settings)}\n"
-            "Press Ctrl-C to stop.\n"
-        )
-        sys.stdout.flush()
+        place = f"{settings.library} at {_name_address(settings)}"
+        if not settings.json_logs:
+            sys.stdout.write(f"Lightkeep shows {place}\nPress Ctrl-C to stop.\n")
+            sys.stdout.flush()
+        logger.info("Lightkeep %s shows %s", VERSION, place, extra={ALREADY_SAID: True})
         _run_until_signal(server.run)
     finally:
         served.close()
         listener.close()
+        logger.info("Lightkeep has stopped", extra={ALREADY_SAID: True})
 
 
 def _name_address(settings: Settings) -> str:
@@ -174,12 +201,12 @@ class _Served:
         try:
             library = open_library(self._settings)
         except DatabaseDamagedError as error:
-            sys.stderr.write(f"lightkeep: {error.message}\n")
+            logger.error("%s", error.message)
             self._app = create_recovery_app(Damaged(self._settings, error.message, self._restore))
             return
         self._library = library
         self._app = create_app(library=library)
-        _index_at_start(library)
+        _begin_work(library)
 
     def _restore(self) -> None:
         with self._lock:

@@ -364,3 +364,9 @@ def list_present_files(connection: sqlite3.Connection, photo_ids: Iterable[int])
         [json.dumps(list(photo_ids))],
     )
     return [KnownFile(*row) for row in rows]
+
+
+def find_newest_change(connection: sqlite3.Connection) -> int | None:
+    """The latest `ctime_ns` of a photo's file, which its disk sets; None without photos."""
+    row = connection.execute("SELECT max(ctime_ns) FROM photos").fetchone()
+    return None if row[0] is None else int(row[0])

@@ -21,6 +21,7 @@ import click
 import catalog
 import cli_access
 import cli_dates
+import cli_doctor
 import cli_edits
 import cli_import
 import cli_trash
@@ -62,6 +63,7 @@ from terminal import (
     interrupted_by_sigterm,
     quote,
 )
+from version import VERSION
 
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -108,6 +110,7 @@ def _describe_trouble(error: OSError | sqlite3.Error) -> str:
     type=click.Path(path_type=Path),
     help="Where Lightkeep keeps its database and small pictures.  [default: LIBRARY/.library]",
 )
+@click.version_option(VERSION, prog_name="Lightkeep", message="%(prog)s %(version)s")
 @click.pass_context
 def main(ctx: click.Context, data_dir: Path | None) -> None:
     """Lightkeep: a photo library that keeps what you say of a photo in the photo's own file."""
@@ -122,17 +125,23 @@ def main(ctx: click.Context, data_dir: Path | None) -> None:
 @click.argument("library", type=click.Path(path_type=Path), required=False)
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to serve on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--json-logs", is_flag=True, help="Log JSON, an event a line.")
 @data_dir_option
 @click.pass_context
 def serve(
-    ctx: click.Context, library: Path | None, host: str, port: int, own_data_dir: Path | None
+    ctx: click.Context,
+    library: Path | None,
+    host: str,
+    port: int,
+    json_logs: bool,
+    own_data_dir: Path | None,
 ) -> None:
     """Serve LIBRARY in the browser; without it $LIGHTKEEP_LIBRARY, ~/Pictures or a sample."""
     settings = make_settings(ctx, library or choose_library(), own_data_dir, host=host, port=port)
     # Here, because no other verb needs Flask and pydantic: they take longer than a quick index.
     import app
 
-    app.serve(settings)
+    app.serve(dataclasses.replace(settings, json_logs=json_logs or settings.json_logs))
 
 
 @main.command()
@@ -376,6 +385,7 @@ def list_photos(
 cli_access.register(main)
 cli_edits.register(main)
 cli_dates.register(main)
+cli_doctor.register(main)
 cli_import.register(main)
 cli_trash.register(main)
 

@@ -38,7 +38,7 @@ _ADVICE: Final = (
 _HEADER: Final = b"SQLite format 3\x00"
 
 # statfs(2) names them by number, /proc/self/mountinfo by word; the words need no ctypes.
-_NETWORK_FILE_SYSTEMS: Final = frozenset(
+NETWORK_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "fuse.rclone", "afs", "ceph"}
 )
 
@@ -341,6 +341,17 @@ def find_damage(connection: sqlite3.Connection, *, references: bool = True) -> s
     return f"a row of {broken[0]} refers to none of {broken[2]}" if broken else None
 
 
+def check_quickly(connection: sqlite3.Connection) -> str | None:
+    """What a look at the pages finds wrong, None where nothing: `find_damage` without indices."""
+    answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    return None if answer == "ok" else answer
+
+
+def read_journal_mode(connection: sqlite3.Connection) -> str:
+    """How the database keeps its journal: `wal`, unless its disk would not have it."""
+    return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+
 def explain_trouble(path: Path, error: sqlite3.Error | OSError) -> LibraryError:
     """What a person can do about what SQLite or the disk said while `path` was worked on.
 
@@ -376,7 +387,7 @@ def _refusal(path: Path, error: sqlite3.Error | OSError) -> DatabaseRefusedError
 def refuse_network_file_system(folder: Path) -> None:
     """Raise `NetworkFileSystemError` where `folder` lies on a file system without shared memory."""
     file_system = find_file_system(folder)
-    if file_system in _NETWORK_FILE_SYSTEMS:
+    if file_system in NETWORK_FILE_SYSTEMS:
         raise NetworkFileSystemError(
             f"{folder} lies on a network file system ({file_system}), where a database loses data. "
             "Your photos can stay there: keep the database on a disk of this machine with "

@@ -30,6 +30,7 @@ from migrate_db import take_over
 from move_rows import MoveKind
 from operation_progress import Progress
 from operation_state import OperationStatus, OperationType
+from schedule import Planned, Schedule, plan_backup
 from settings import Settings
 from thumbnails import GRID_PX
 from trash_purge import AgedPurge
@@ -50,11 +51,26 @@ class Library(LibraryOperations):
     def __init__(self, settings: Settings, lock: IO[str], markers: Sequence[Path]) -> None:
         super().__init__(settings, markers)
         self._lock = lock
-        self._daily_backup = DailyBackup(
-            settings.database_path, settings.data_dir / BACKUPS_DIR, self._has_photos
-        )
-
+        self._backups_dir = settings.data_dir / BACKUPS_DIR
+        self._daily_backup: DailyBackup | None = None
+        if settings.daily_backup:
+            self._daily_backup = DailyBackup(
+                settings.database_path, self._backups_dir, self._has_photos
+            )
+        self._schedule: Schedule | None = None
         self._aged_purge = AgedPurge(self.purge, settings.trash_days)
+
+    def begin_schedule(self) -> None:
+        """From now on do by itself what the settings say, until `close`."""
+        self._schedule = Schedule(self.settings, self.database, self.runner, self.start_operation)
+        self._schedule.begin()
+
+    def list_planned(self) -> list[Planned]:
+        """What is done by itself, and when; nothing where nobody began it."""
+        if self._schedule is None:
+            return []
+        wanted = self._daily_backup is not None
+        return [*self._schedule.describe(), plan_backup(self._backups_dir, wanted=wanted)]
 
     def _has_photos(self) -> bool:
         with self.database.reading() as connection:
@@ -218,9 +234,12 @@ class Library(LibraryOperations):
 
     def close(self) -> None:
         """Pause what runs, end the workers, close the database, let go of the lock."""
+        if self._schedule:
+            self._schedule.close()
         self.runner.close()
         self.plans.close()
-        self._daily_backup.close()
+        if self._daily_backup:
+            self._daily_backup.close()
         self._aged_purge.close()
         self.close_parts()
         self._lock.close()

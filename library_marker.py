@@ -54,6 +54,11 @@ def mark(settings: Settings, memory: LibraryMemory) -> tuple[str, list[Path]]:
     return library_id, markers
 
 
+def read_library_id(settings: Settings, memory: LibraryMemory) -> str | None:
+    """The id that the markers give, None where there is none yet. Raises as `mark` does."""
+    return _read_markers(settings, memory)[0]
+
+
 def _read_markers(settings: Settings, memory: LibraryMemory) -> tuple[str | None, str]:
     """The id that the markers give, and a marker's text.
 

@@ -192,6 +192,24 @@ def find_last_completed(
     return moment
 
 
+def find_last_started(
+    connection: sqlite3.Connection,
+    operation_type: OperationType,
+    is_meant: Callable[[Operation], bool],
+) -> str | None:
+    """When the last operation of this type that is meant was started, ISO 8601 in UTC."""
+    rows = connection.execute(
+        "SELECT * FROM operation_state WHERE operation_type = ? ORDER BY started_at DESC",
+        (operation_type.value,),
+    )
+    return next((one.started_at for one in map(_from_row, rows) if is_meant(one)), None)
+
+
+def forget(connection: sqlite3.Connection, operation_id: str) -> None:
+    """Remove an operation that has ended."""
+    connection.execute("DELETE FROM operation_state WHERE operation_id = ?", (operation_id,))
+
+
 def list_interrupted(
     connection: sqlite3.Connection, *, live_ids: Collection[str] = ()
 ) -> list[Operation]:

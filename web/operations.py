@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
@@ -17,6 +17,7 @@ from errors import BusyError, InvalidRequestError
 from operation_progress import Progress
 from operation_runner import OperationRunner
 from operation_state import Operation, OperationType
+from schedule import Planned
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
     Error,
@@ -146,6 +147,7 @@ def show_operations() -> ResponseReturnValue:
         "operations.html",
         library=library,
         operations=library.list_operations(),
+        planned=library.list_planned(),
         # One thing at a time: while something runs nothing can be resumed.
         resumable=set()
         if current
@@ -291,6 +293,33 @@ def format_duration(seconds: float) -> str:
             count = max(1, round(seconds / size))
             return f"about {count:,} {word}{'' if count == 1 else 's'}"
     raise AssertionError("a duration is at least a second")
+
+
+_PLANNED: Final = {
+    "quick_index": "Look for changed folders",
+    "full_index": "Update of the whole index",
+    "verify": "Verification of some files",
+    "backup": "Backup of the database",
+}
+
+
+@blueprint.app_template_filter("planned_deed")
+def name_planned(planned: Planned) -> str:
+    """What a person calls something that is done by itself, and how often it is."""
+    name = _PLANNED[planned.deed]
+    if planned.every is None:
+        return f"{name}, switched off"
+    for seconds, word in ((7 * 86_400, "week"), (86_400, "day")):
+        if planned.every == seconds:
+            return f"{name}, every {word}"
+    minutes = round(planned.every / 60)
+    return f"{name}, every {f'{minutes} minutes' if minutes > 1 else 'minute'}"
+
+
+@blueprint.app_template_filter("is_waiting")
+def is_waiting(planned: Planned) -> bool:
+    """Whether it is due, and begins as soon as nothing else runs."""
+    return planned.next is not None and planned.next <= datetime.now(UTC)
 
 
 _COUNTS: Final = ("added", "changed", "moved", "missing", "deleted")
