@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from errors import AccountsError
+from whole_file import replace_file
 
 ACCOUNTS_NAME: Final = "accounts.json"
 LOCK_NAME: Final = "accounts.lock"
@@ -95,7 +96,7 @@ def write_book(path: Path, book: Book) -> None:
     """Replace the file, on the disk when this returns. Raises `AccountsError`."""
     text = json.dumps({"version": _VERSION, **asdict(book)}, indent=1) + "\n"
     try:
-        _write_durably(path, text.encode())
+        replace_file(path, text.encode())
     except OSError as error:
         raise _refuse_unwritable(error) from error
 
@@ -145,29 +146,6 @@ def _read_file(path: Path) -> tuple[Stamps | None, bytes]:
         raise _refuse_unreadable(error) from error
     finally:
         os.close(descriptor)
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """Write the file so that it is either the old or the new one, whenever power goes."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _parse(data: bytes) -> Book:

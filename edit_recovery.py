@@ -25,6 +25,7 @@ from file_indexer import FileIndexer, IndexedFile, find_file, remember_read
 from file_operations import remove_temporary
 from hash_cache import HashCache
 from media_workers import WorkerPool
+from settings_values import WritePolicy
 from write_journal import Edit, EditState, Place
 
 _ABSENT: Final = ""
@@ -58,7 +59,8 @@ class EditParts:
     """What edits of one library need.
 
     exiftool: asked for each edit, for it may be installed meanwhile. indexer: reads a file
-    into its row, before others that wait.
+    into its row, before others that wait. write_policy: asked for each edit, for a person may
+    change it meanwhile.
     """
 
     places: EditPlaces
@@ -67,6 +69,7 @@ class EditParts:
     cache: HashCache
     exiftool: Callable[[], ExifTool | None]
     indexer: Callable[[], FileIndexer]
+    write_policy: Callable[[], WritePolicy]
 
 
 @dataclass(frozen=True, slots=True)

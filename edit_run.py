@@ -52,12 +52,16 @@ from file_operations import (
 from hash_cache import Hashes
 from media_types import NEWEST_EXIFTOOL, rating_tags_of
 from metadata import TagValue
+from settings_values import WritePolicy
 from sidecar_file import Sidecar, read_sidecar, restore_tags
 from write_journal import Edit, EditKind, EditState, Place
 from xmp_editor import edit_xmp, is_bare
 
 log = logging.getLogger(__name__)
 
+_ASIDE: Final = (
+    "the setting says that photos stay as they are, and what is said of them goes into sidecars."
+)
 _WHOLE_FILE: Final = "file:"  # the method of a `media_hash` where no picture was found
 
 
@@ -76,6 +80,7 @@ class EditRun:
         self._photo = photo
         self._wish = wish
         self._writes = EditWrites(parts, recovery, photo, wish, operation_id)
+        self._policy = parts.write_policy()
         self._taken_back = False
         self._replaced: Replaced | None = None
         self._path = parts.places.locate(Place.FILE, photo.current_path)
@@ -100,15 +105,25 @@ class EditRun:
                     raise  # what else dated the photo cannot be told from here
                 self._writes.reason = error.message
                 self._taken_back = False
+        if self._policy is WritePolicy.SIDECAR:
+            self._keep_elsewhere()
+            self._forget_in_row()
+            return
         try:
             if self._wish.is_said_by(self._sidecar.tags):
                 self._change_sidecar(hides=False)
+            elif self._policy is WritePolicy.BOTH:
+                self._copy_into_sidecar()
             self._change_file(self._wish.plan_file)
         except NotWritableError as error:
             self._writes.reason = error.message
             self._keep_elsewhere()
         else:
             self._leave_beside()
+        self._forget_in_row()
+
+    def _forget_in_row(self) -> None:
+        """Where a rating is taken away that the database alone holds, its row is what changes."""
         rated = self._wish.kind == EditKind.RATING
         if rated and self._photo.kept_in == Place.DATABASE and self._wish.rating is None:
             self._writes.change_row(None, None)
@@ -164,6 +179,7 @@ class EditRun:
         changes = plan(tags, reading.file_type, version)
         if not changes:
             return
+        self._refuse_by_policy()
         stamps = refuse_unwritable(self._path)
         stat = reading.stat
         assert stat is not None
@@ -196,6 +212,10 @@ class EditRun:
             write=write,
         )
 
+    def _refuse_by_policy(self) -> None:
+        if self._policy is WritePolicy.SIDECAR:
+            raise NotWritableError(f"{self._photo.current_path} is not written into: {_ASIDE}")
+
     def _check_copy(
         self, exiftool: ExifTool, original: str, copy: str, file_type: str
     ) -> CopyReport:
@@ -221,7 +241,7 @@ class EditRun:
         try:
             self._change_sidecar(hides=hides)
         except NotWritableError as error:
-            self._writes.reason = f"{self._writes.reason} {error.message}"
+            self._writes.reason = " ".join(filter(None, (self._writes.reason, error.message)))
             said = self._wish.is_said_by(self._sidecar.tags)
             beside = self._read_beside()
             changes = self._wish.plan_sidecar(beside.tags, hides or said)
@@ -230,6 +250,13 @@ class EditRun:
             self._write_sidecar(beside, changes)
         else:
             self._leave_beside()
+
+    def _copy_into_sidecar(self) -> None:
+        """What the file is to say as well; where no sidecar can be written the file says it."""
+        try:
+            self._change_sidecar(hides=False)
+        except NotWritableError as error:
+            self._writes.reason = error.message
 
     def _change_sidecar(self, *, hides: bool) -> None:
         changes = self._wish.plan_sidecar(self._sidecar.tags, hides)
@@ -300,6 +327,8 @@ class EditRun:
 
     def _take_back(self, entries: Sequence[Edit]) -> None:
         """Restore what stood before an edit, in each place that it wrote."""
+        if any(entry.place == Place.FILE for entry in entries):
+            self._refuse_by_policy()
         if len(entries) > 1:
             # One that was overtaken must stop all of them, before the first is written.
             for entry in entries:

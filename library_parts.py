@@ -144,6 +144,7 @@ class LibraryParts:
                 cache=self.cache,
                 exiftool=self.find_exiftool,
                 indexer=self.make_file_indexer,
+                write_policy=lambda: self.settings.write_policy,
             )
         )
 

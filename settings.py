@@ -10,32 +10,35 @@ import contextlib
 import os
 import shlex
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from datetime import datetime, time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import time
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from errors import InvalidRequestError
+from settings_values import KINDS, WritePolicy, make_value, read_words
 
 LIBRARY_DIR: Final = ".library"
 SETTINGS_NAME: Final = "settings.toml"
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 5001
-_MOST: Final = {
-    "workers": 64,
-    "worker_memory_mb": 1 << 20,
-    "file_timeout_s": 86_400,
-    "trash_days": 36_500,
-    "index_every_min": 10_080,
-    "verify_weekly_min": 1_440,
-}
-_MAY_BE_ZERO: Final = frozenset({"index_every_min", "verify_weekly_min", "trash_days"})
-_OFF: Final = "off"
 DEFAULT_FULL_INDEX_AT: Final = time(2, 30)
 LOOPBACK_NAME: Final = "localhost"
+VARIABLES: Final[Mapping[str, str]] = {
+    "time_zone": "LIGHTKEEP_TIME_ZONE",
+    "write_policy": "LIGHTKEEP_WRITE_POLICY",
+    "import_roots": "LIGHTKEEP_IMPORT_ROOTS",
+    "trash_days": "LIGHTKEEP_TRASH_DAYS",
+    "draw_ahead": "LIGHTKEEP_DRAW_AHEAD",
+    "index_every_min": "LIGHTKEEP_INDEX_EVERY_MIN",
+    "full_index_at": "LIGHTKEEP_FULL_INDEX_AT",
+    "verify_weekly_min": "LIGHTKEEP_VERIFY_WEEKLY_MIN",
+    "daily_backup": "LIGHTKEEP_DAILY_BACKUP",
+}
+"""What the page can set, and the variable that sets it for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Settings:
     daily_backup: whether a library that is open gets a backup each day.
     import_roots: folders that the page may import from, absolute; a terminal may from any.
     trash_days: after how many days what lies in the trash is deleted for good; 0 for never.
+    write_policy: where ratings and dates are written.
+    draw_ahead: whether the newest photos are drawn small before somebody opens the page.
     """
 
     library: Path
@@ -75,6 +80,8 @@ class Settings:
     daily_backup: bool = True
     import_roots: tuple[Path, ...] = ()
     trash_days: int = 0
+    write_policy: WritePolicy = WritePolicy.FILE
+    draw_ahead: bool = True
 
     @property
     def database_path(self) -> Path:
@@ -96,7 +103,7 @@ def load_settings(
     port: int = DEFAULT_PORT,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """The library's settings. Raises `InvalidRequestError` for a bad settings.toml."""
+    """The library's settings. Raises `InvalidRequestError` for one that cannot be."""
     root = Path(os.path.abspath(library.expanduser()))
     chosen_data_dir = data_dir or environment.get("LIGHTKEEP_DATA_DIR")
     data = (
@@ -104,51 +111,27 @@ def load_settings(
         if chosen_data_dir
         else root / LIBRARY_DIR
     )
-    values = _read_toml(data / SETTINGS_NAME)
+    values = _read_toml(data / SETTINGS_NAME) | _read_environment(environment)
     named = environment.get("LIGHTKEEP_ALLOWED_HOSTS", "").split(",")
     hosts = tuple(name.strip() for name in named if name.strip())
     values["allowed_hosts"] = (*values.get("allowed_hosts", ()), *hosts)
     return Settings(root, data, host, port, **values)
 
 
-_KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
-    "allowed_hosts": list,
-    "workers": int,
-    "worker_memory_mb": int,
-    "file_timeout_s": (int, float),
-    "time_zone": str,
-    "import_roots": list,
-    "trash_days": int,
-    "json_logs": bool,
-    "index_every_min": int,
-    "full_index_at": str,
-    "verify_weekly_min": int,
-    "daily_backup": bool,
-}
-assert _KINDS.keys() <= {known.name for known in fields(Settings)}
+assert KINDS.keys() <= {known.name for known in fields(Settings)}
 
 
-def _check_value(key: str, value: Any, path: Path) -> None:
-    """Raise `InvalidRequestError` for a key there is not, and a value that cannot be its own."""
-    if key not in _KINDS:
-        raise InvalidRequestError(
-            f"{path}: there is no setting {key!r}; there are {', '.join(_KINDS)}."
-        )
-    kind = _KINDS[key]
-    # To Python true is a number, to a person it is none.
-    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-        raise InvalidRequestError(f"{path}: {key} has a value of the wrong kind: {value!r}.")
-    if key in _MOST:
-        _check_range(key, value, path)
+def find_fixed(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The settings that the environment decides, each with the variable that does."""
+    return {key: name for key, name in VARIABLES.items() if environment.get(name)}
 
 
-def _check_range(key: str, value: Any, path: Path) -> None:
-    if value == 0 and key in _MAY_BE_ZERO:
-        return
-    # Not a number is neither below nor above anything.
-    if not 0 < value <= _MOST[key]:
-        least = "from 0 to" if key in _MAY_BE_ZERO else "above 0 and at most"
-        raise InvalidRequestError(f"{path}: {key} must be {least} {_MOST[key]}.")
+def apply_changes(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """The settings with other values; a time zone of None is the machine's."""
+    chosen = dict(changes)
+    if "time_zone" in chosen and chosen["time_zone"] is None:
+        chosen["time_zone"] = find_machine_zone()
+    return replace(settings, **chosen)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -159,51 +142,22 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise InvalidRequestError(f"{path} cannot be read as TOML: {error}.") from error
-    for key, value in values.items():
-        _check_value(key, value, path)
-    if "allowed_hosts" in values:
-        values["allowed_hosts"] = _read_hosts(values["allowed_hosts"], path)
-    if "import_roots" in values:
-        values["import_roots"] = _read_roots(values["import_roots"], path)
-    if "time_zone" in values:
-        values["time_zone"] = _find_zone(values["time_zone"], path)
-    if "full_index_at" in values:
-        values["full_index_at"] = _read_time(values["full_index_at"], path)
-    return values
+    return {key: _explain(str(path), make_value, key, value) for key, value in values.items()}
 
 
-def _read_time(text: str, path: Path) -> time | None:
-    """`02:30` as a time of day, `off` as None."""
-    if text == _OFF:
-        return None
+def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        key: _explain(name, read_words, key, environment[name])
+        for key, name in find_fixed(environment).items()
+    }
+
+
+def _explain(place: str, read: Callable[[str, Any], Any], key: str, value: Any) -> Any:
+    """What `read` makes of a value; trouble with it names the place where it stands."""
     try:
-        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007  a time of day has no zone
-    except ValueError as error:
-        raise InvalidRequestError(
-            f"{path}: full_index_at is a time as 02:30, or {_OFF}; not {text!r}."
-        ) from error
-
-
-def _read_hosts(names: list[object], path: Path) -> tuple[str, ...]:
-    if not all(isinstance(name, str) for name in names):
-        raise InvalidRequestError(f"{path}: allowed_hosts must be a list of names.")
-    return tuple(map(str, names))
-
-
-def _read_roots(folders: list[object], path: Path) -> tuple[Path, ...]:
-    for folder in folders:
-        if not isinstance(folder, str) or not os.path.isabs(folder) or "\0" in folder:
-            raise InvalidRequestError(f"{path}: import_roots must be a list of absolute folders.")
-    return tuple(Path(os.path.normpath(str(folder))) for folder in folders)
-
-
-def _find_zone(name: str, path: Path) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidRequestError(
-            f"{path}: there is no time_zone {name!r}; it is written as Europe/Berlin."
-        ) from error
+        return read(key, value)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{place}: {error.message}") from error
 
 
 def _find_zone_of_clock() -> str | None:

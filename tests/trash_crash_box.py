@@ -18,6 +18,7 @@ from file_edits import FileEdits
 from file_indexer import FileIndexer
 from hash_cache import HashCache
 from media_workers import WorkerPool
+from settings_values import WritePolicy
 from trash import Trash
 from trash_files import TrashFiles
 from trash_moves import TrashMoves
@@ -77,6 +78,7 @@ def open_trash(root: Path, data: Path) -> Iterator[TrashCrashBox]:
                     cache=cache,
                     exiftool=lambda: None,
                     indexer=make_indexer,
+                    write_policy=lambda: WritePolicy.FILE,
                 )
             )
             moves = TrashMoves(TrashFiles(root, data), database, pool, cache, make_indexer)
