@@ -95,15 +95,21 @@ class Accounts:
             hashed = generate_password_hash(_normalize(password), "scrypt")
         self._change(lambda book: replace(book, password=hashed, sessions=()))
 
-    def sign_in(self, password: str, address: str, *, before: str = "") -> str | None:
-        """The key of a new session, or None for a wrong password.
+    def remove_password(self) -> None:
+        """Have no password any more, and end every session; tokens stay."""
+        self._change(lambda book: replace(book, password=None, sessions=()))
+        self._had_password = False
 
-        address: where the guess comes from; before: the key that this browser had, which ends.
-        Raises `TooManyAttemptsError`, without looking at the password, after too many failures.
-        """
-        book = self._look()
+    def check_password(self, password: str, address: str) -> bool:
+        """Whether this is the password; guesses count as those of `sign_in`, and raise as it."""
+        right = self._guess(self._look(), password, address)
+        if right:
+            self._throttle.succeed(address)
+        return right
+
+    def _guess(self, book: Book, password: str, address: str) -> bool:
         if book.password is None:
-            return None
+            return False
         wait_s = self._throttle.begin(address)
         if wait_s > 0:
             raise TooManyAttemptsError(math.ceil(wait_s))
@@ -111,6 +117,16 @@ class Accounts:
             right = len(password) <= LONGEST_PASSWORD and _is_password(book.password, password)
         if not right:
             logger.warning("a wrong password came from %s", address or "an unknown address")
+        return right
+
+    def sign_in(self, password: str, address: str, *, before: str = "") -> str | None:
+        """The key of a new session, or None for a wrong password.
+
+        address: where the guess comes from; before: the key that this browser had, which ends.
+        Raises `TooManyAttemptsError`, without looking at the password, after too many failures.
+        """
+        book = self._look()
+        if not self._guess(book, password, address):
             return None
         key, added = secrets.token_urlsafe(32), False
 

@@ -39,6 +39,7 @@ from web import (
     operations,
     performance,
     photos,
+    settings_page,
     trash,
 )
 from web.api_contract import Answer, promise
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     guards.register(app)
     rooms = (
         *(auth, grid, photos, operations, favorites, dates, edits, imports, trash, duplicates),
-        *(performance, api_document),
+        *(performance, api_document, settings_page),
     )
     for room in rooms:
         app.register_blueprint(room.blueprint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import IO, Any, Final
 import move_rows
 import operation_state
 import photo_listing
+import settings_file
 import write_journal
-from backups import Backup
+from backups import Backup, list_backups
 from daily_backup import DailyBackup, back_up_now
 from date_edit import DateMode, PlannedDate
 from errors import EditRefusedError, InvalidRequestError
@@ -31,7 +33,7 @@ from move_rows import MoveKind
 from operation_progress import Progress
 from operation_state import OperationStatus, OperationType
 from schedule import Planned, Schedule, plan_backup
-from settings import Settings
+from settings import SETTINGS_NAME, VARIABLES, Settings, apply_changes, find_fixed
 from thumbnails import GRID_PX
 from trash_purge import AgedPurge
 from trash_rows import TrashEntry
@@ -52,13 +54,56 @@ class Library(LibraryOperations):
         super().__init__(settings, markers)
         self._lock = lock
         self._backups_dir = settings.data_dir / BACKUPS_DIR
-        self._daily_backup: DailyBackup | None = None
-        if settings.daily_backup:
-            self._daily_backup = DailyBackup(
-                settings.database_path, self._backups_dir, self._has_photos
-            )
+        self._settings_lock = threading.Lock()
+        self._daily_backup = self._make_daily_backup()
         self._schedule: Schedule | None = None
         self._aged_purge = AgedPurge(self.purge, settings.trash_days)
+
+    def _make_daily_backup(self) -> DailyBackup | None:
+        if not self.settings.daily_backup:
+            return None
+        return DailyBackup(self.settings.database_path, self._backups_dir, self._has_photos)
+
+    def change_settings(self, changes: Mapping[str, Any]) -> None:
+        """Keep settings in settings.toml, and do as they say from now on.
+
+        changes: of what the page sets, values as `Settings` has them; a time zone of None is the
+        machine's. Raises `InvalidRequestError` for what the environment decides, and as
+        `settings_file.change_settings`; nothing is changed then.
+        """
+        fixed = find_fixed()
+        for key in changes:
+            if key not in VARIABLES:
+                raise InvalidRequestError(f"{key} is not set by the page.")
+            if key in fixed:
+                raise InvalidRequestError(f"{fixed[key]} decides {key}. Nothing was changed.")
+        with self._settings_lock:
+            settings_file.change_settings(self.settings.data_dir / SETTINGS_NAME, changes)
+            before, self.settings = self.settings, apply_changes(self.settings, changes)
+            self._follow(before)
+
+    def _follow(self, before: Settings) -> None:
+        """Bring what keeps a setting of its own to the settings as they are now."""
+        now = self.settings
+        if now.time_zone != before.time_zone:
+            self._join_dates()
+        if self._schedule:
+            self._schedule.follow(now)
+        if now.trash_days != before.trash_days:
+            self._aged_purge.close()
+            self._aged_purge = AgedPurge(self.purge, now.trash_days)
+        if now.daily_backup != before.daily_backup:
+            if self._daily_backup:
+                self._daily_backup.close()
+            self._daily_backup = self._make_daily_backup()
+
+    def count_aged(self, days: int) -> int:
+        """How many photos have lain in the trash for so many days; none for 0."""
+        return self.purge.count_aged(days) if days else 0
+
+    def list_backups(self) -> list[Backup]:
+        """The backups of the database, as `backups.list_backups`."""
+        return list_backups(self._backups_dir)
 
     def begin_schedule(self) -> None:
         """From now on do by itself what the settings say, until `close`."""
@@ -79,9 +124,7 @@ class Library(LibraryOperations):
 
     def back_up(self, reason: str) -> Backup:
         """A verified backup now; old ones make room. Raises `LibraryError`."""
-        return back_up_now(
-            self.settings.database_path, self.settings.data_dir / BACKUPS_DIR, reason
-        )
+        return back_up_now(self.settings.database_path, self._backups_dir, reason)
 
     def rate_photo(self, photo_id: int, rating: int | None) -> RatedPhoto:
         """Give one photo a rating of 1 to 5, 0 for none; None toggles favorite.

@@ -52,13 +52,18 @@ class LibraryOperations(LibraryParts):
         )
         edits = self._edits = self.make_edits()
         self.favorites = Favorites(self.database, edits)
-        self.dates = DateEdits(self.database, edits, settings.time_zone)
-        self.edit_undo = EditUndo(self.database, edits, settings.time_zone)
         self.conflicts = edits.finish_interrupted()
         moves = self.make_trash_moves()
         self.trash = Trash(self.database, edits, moves)
         self.trash.finish_interrupted()
         self.purge = TrashPurge(self.database, edits, moves)
+        self._join_dates()
+
+    def _join_dates(self) -> None:
+        """Make what has to know the time zone."""
+        time_zone = self.settings.time_zone
+        self.dates = DateEdits(self.database, self._edits, time_zone)
+        self.edit_undo = EditUndo(self.database, self._edits, time_zone)
         self.duplicates = Duplicates(
             self.database, self.pool, self.favorites, self.dates, self.edit_undo, self.trash
         )
@@ -298,6 +303,8 @@ class LibraryOperations(LibraryParts):
 
     def _prepare_newest(self) -> None:
         """Draw what the page shows first before somebody opens it."""
+        if not self.settings.draw_ahead:
+            return
         with self.database.reading() as connection:
             page = photo_listing.list_photos(
                 connection, cursor=None, limit=_PREPARED_PHOTOS, photo_filter=PhotoFilter()

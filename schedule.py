@@ -99,20 +99,28 @@ class Schedule:
         self._clock = clock or SystemClock()
         began = self._clock.monotonic()
         self._ask_first_until = began + ASK_FIRST_S
-        every_s = settings.index_every_min * 60
-        self._quick = Interval(every_s, began) if every_s else None
+        self._quick = _make_interval(settings, began)
         self._moments = _make_moments(settings)
         self._budget_s = settings.verify_weekly_min * 60
         self._own: str | None = None
         """The operation that was started last, for as long as nobody else started it anew."""
         self._own_quick: str | None = None
         self._tried: dict[Deed, datetime] = {}
+        self._turn = threading.RLock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
 
     def begin(self) -> None:
         """Look every half minute, in a thread."""
         self._thread.start()
+
+    def follow(self, settings: Settings) -> None:
+        """From now on do what these settings say; what runs goes on."""
+        with self._turn:
+            since = self._quick.since if self._quick else self._clock.monotonic()
+            self._quick = _make_interval(settings, since)
+            self._moments = _make_moments(settings)
+            self._budget_s = settings.verify_weekly_min * 60
 
     def close(self) -> None:
         """Start nothing more, and end what was started by itself: the next night does it again."""
@@ -133,6 +141,10 @@ class Schedule:
 
     def look(self) -> Deed | None:
         """Start what is due, if anything is and nothing else runs; what it was."""
+        with self._turn:
+            return self._look()
+
+    def _look(self) -> Deed | None:
         running = self._runner.current()
         if running or self._runner.current(edits=True):
             if self._quick and running and running.operation_type == OperationType.UPDATE_INDEX:
@@ -193,6 +205,10 @@ class Schedule:
 
     def describe(self) -> list[Planned]:
         """What is done by itself, and when; of the indices and Verify."""
+        with self._turn:
+            return self._describe()
+
+    def _describe(self) -> list[Planned]:
         now = self._clock.now()
         quick_next = quick_every = None
         if self._quick:
@@ -240,6 +256,11 @@ class Schedule:
             known = operation_state.list_operations(connection, _KNOWN_OPERATIONS)
         begun = [datetime.fromisoformat(one.started_at) for one in known]
         return min((one for one in begun if one <= now), default=None)
+
+
+def _make_interval(settings: Settings, since: float) -> Interval | None:
+    every_s = settings.index_every_min * 60
+    return Interval(every_s, since) if every_s else None
 
 
 def _make_moments(settings: Settings) -> dict[Deed, Moment]:

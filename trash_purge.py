@@ -155,9 +155,7 @@ class TrashPurge:
         What an older app put there stays. check: whether to stop. What was done is kept as an
         operation that has ended.
         """
-        until = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
-        with self.database.reading() as connection:
-            doomed = [one for one in list_doomed(connection, (), until) if not one.is_old]
+        doomed = self._list_aged(days)
         deleted, problems = 0, []
         for entry in doomed:
             if check():
@@ -172,6 +170,15 @@ class TrashPurge:
         for problem in problems:
             _log.warning("An old photo stays in the trash: %s", problem["reason"])
         return deleted
+
+    def count_aged(self, days: int) -> int:
+        """How many photos `purge_aged` would delete now."""
+        return len(self._list_aged(days))
+
+    def _list_aged(self, days: int) -> list[TrashEntry]:
+        until = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="microseconds")
+        with self.database.reading() as connection:
+            return [one for one in list_doomed(connection, (), until) if not one.is_old]
 
     def _note_aged(
         self, days: int, found: int, deleted: int, problems: list[dict[str, str]]

@@ -122,6 +122,8 @@ def test_only_these_addresses_change_anything(settings: Settings) -> None:
         "/import/plan/<plan_id>/stop",
         *("/api/photos/trash", "/api/photos/restore", "/api/trash/purge", "/trash/empty"),
         *("/trash/restore", "/trash/delete"),
+        *("/settings", "/settings/backup", "/settings/tokens", "/settings/tokens/revoke"),
+        *("/settings/password", "/settings/password/remove"),
         *("/photo/<int:photo_id>/trash", "/duplicates/merge", "/api/duplicates/merge"),
     }
     assert {rule.rule for rule in rules} >= {"/", "/months/<key>", "/photo/<int:photo_id>"}

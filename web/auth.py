@@ -45,7 +45,11 @@ def sign_in() -> ResponseReturnValue:
         answer = _answer_login(401, "That is not the password.")
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
-    response = make_response(redirect(_read_next(), 303))
+    return give_session(make_response(redirect(_read_next(), 303)), key)
+
+
+def give_session(response: Response, key: str) -> Response:
+    """Hand the browser the key of its session."""
     response.set_cookie(
         session_cookie(),
         key,
