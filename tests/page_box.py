@@ -73,7 +73,10 @@ class Window:
 
 @contextmanager
 def open_window(browser: Browser) -> Iterator[Window]:
-    context = browser.new_context(viewport={"width": 1100, "height": 688})
+    # The worker has tests of its own; here each page is to come from the server itself.
+    context = browser.new_context(
+        viewport={"width": 1100, "height": 688}, service_workers="block"
+    )
     yield Window(context)
     context.close()
 

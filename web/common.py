@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import mimetypes
 import secrets
 import sqlite3
 from datetime import date, datetime
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from operation_progress import Progress
 
 EXTENSION: Final = "lightkeep"
+WORKER: Final = "sw.js"
+OFFLINE_FILES: Final = (
+    *(WORKER, "offline.html", "css/tokens.css", "css/base.css", "css/page.css", "icon.svg"),
+    "js/offline.js",
+)
+"""What the service worker keeps to say that the server is away, and itself."""
+
 _MOST_DIGITS: Final = 12
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -59,6 +67,8 @@ def find_interrupted() -> Operation | None:
 
 def register(app: Flask) -> None:
     """Add the headers, the error pages and the template helpers to `app`."""
+    # Python's own list does not have it.
+    mimetypes.add_type("application/manifest+json", ".webmanifest")
     app.after_request(_keep_static_files)
     app.after_request(_add_headers)
     app.register_error_handler(LibraryError, _answer_library_error)
@@ -67,6 +77,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_unexpected)
     app.jinja_env.globals.update(
         asset=_asset_url,
+        worker_address=_worker_address,
         nonce=_nonce,
         view_query=view_query,
         find_interrupted=find_interrupted,
@@ -96,7 +107,7 @@ def _add_headers(response: Response) -> Response:
     response.headers.setdefault(
         "Content-Security-Policy",
         "default-src 'none'; img-src 'self'; media-src 'self'; script-src 'self'; "
-        f"style-src 'self'{style}; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
+        f"worker-src 'self'; style-src 'self'{style}; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'",
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -120,6 +131,9 @@ def _keep_static_files(response: Response) -> Response:
         assert folder is not None
         if request.args.get("v") == _asset_version(folder, name):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        if name == WORKER:
+            # It lies among the static files, and stands in for every page.
+            response.headers["Service-Worker-Allowed"] = "/"
     return response
 
 
@@ -130,7 +144,17 @@ def answer_error(status: int, code: str, message: str) -> ResponseReturnValue:
     """An error as JSON for programs, as a page for people."""
     if request.path.startswith("/api/") or request.path in ("/healthz", "/metrics"):
         return jsonify(error={"code": code, "message": message}), status
-    return render_template("error.html", status=status, message=message), status
+    return render_template(
+        "error.html", status=status, message=message, again=_find_way_back(status)
+    ), status
+
+
+def _find_way_back(status: int) -> str | None:
+    """The address to ask again, where the same request may go well later."""
+    own = request.path.startswith("/") and not request.path.startswith("//")
+    if request.method != "GET" or status not in _MAY_PASS or not own:
+        return None
+    return request.full_path.rstrip("?")
 
 
 def _answer_library_error(error: LibraryError) -> ResponseReturnValue:
@@ -151,9 +175,10 @@ def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
     return answer
 
 
+_MAY_PASS: Final = frozenset({403, 409, 429, 500, 503, 507})
 _SENTENCES: Final = {
     404: "There is nothing at this address.",
-    405: "This address does not take that method.",
+    405: "Nothing is shown at this address: something is sent to it.",
     413: "That is more than Lightkeep takes at once.",
     415: "Send JSON, with Content-Type: application/json.",
     416: "The file has no such part.",
@@ -317,6 +342,15 @@ def name_phase(phase: str) -> str:
 @functools.cache
 def _asset_version(folder: str, name: str) -> str:
     return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]
+
+
+def _worker_address() -> str:
+    """The address of the service worker, which changes with whatever it keeps."""
+    folder = current_app.static_folder
+    assert folder is not None
+    versions = "".join(_asset_version(folder, name) for name in OFFLINE_FILES)
+    version = hashlib.sha256(versions.encode()).hexdigest()[:12]
+    return f"{current_app.static_url_path}/{WORKER}?v={version}"
 
 
 def _asset_url(name: str) -> str:

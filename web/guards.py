@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Flask, g, jsonify, redirect, request, url_for
+from flask import Flask, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -75,11 +75,14 @@ def _refuse_foreign_hosts() -> ResponseReturnValue | None:
     host = _plain_host(request.host)
     if host and (is_loopback(host) or host in _list_chosen_names() or _is_own_name(host)):
         return None
-    return answer_error(
-        400,
-        "host_not_allowed",
-        "This name is not one that Lightkeep answers to. Add it to allowed_hosts in settings.toml.",
+    sentence = (
+        "This name is not one that Lightkeep answers to. Add it to allowed_hosts in settings.toml."
     )
+    if wants_page():
+        # Nothing else is answered under this name: the page has to stand by itself.
+        port = get_library().settings.port
+        return render_template("refused_name.html", message=sentence, port=port), 400
+    return answer_error(400, "host_not_allowed", sentence)
 
 
 def _plain_host(text: str) -> str:

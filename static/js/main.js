@@ -1,5 +1,6 @@
 import { startCells } from "./cells.js";
 import { startDates } from "./dates.js";
+import { startKeys } from "./keys.js";
 import { startMenu } from "./menu.js";
 import { startMonths } from "./months.js";
 import { outcomeOf, startOperations } from "./operations.js";
@@ -15,12 +16,15 @@ import { startToasts } from "./toasts.js";
 import { startTrash } from "./trash.js";
 import { followPlan, startImport, startUpload } from "./upload.js";
 import { startViewer, startViewerPage } from "./viewer.js";
+import { startWorker } from "./worker.js";
 
 document.documentElement.classList.add("scripted");
 
 const find = (selector) => document.querySelector(selector);
 
 startTimes();
+startWorker();
+if (find("[data-keys-dialog]")) startKeys(find("[data-keys-dialog]"));
 if (find("[data-menu]")) startMenu(find("[data-menu]"));
 const operations = find("[data-operations]") && startOperations(find("[data-operations]"));
 const toasts = find("[data-toasts]") && startToasts();

@@ -1,0 +1,2 @@
+// The page comes back by itself with the network.
+addEventListener("online", () => location.reload());
