@@ -1,6 +1,6 @@
 """Draws the icons of the installed app, from the shapes of static/icon.svg.
 
-    python3 packaging/draw_icons.py     # writes static/icons
+python3 packaging/draw_icons.py     # writes static/icons
 """
 
 from __future__ import annotations

@@ -74,9 +74,7 @@ class Window:
 @contextmanager
 def open_window(browser: Browser) -> Iterator[Window]:
     # The worker has tests of its own; here each page is to come from the server itself.
-    context = browser.new_context(
-        viewport={"width": 1100, "height": 688}, service_workers="block"
-    )
+    context = browser.new_context(viewport={"width": 1100, "height": 688}, service_workers="block")
     yield Window(context)
     context.close()
 

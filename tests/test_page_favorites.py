@@ -339,7 +339,7 @@ def test_a_rating_of_the_database_alone_is_said_and_can_be_written(
     panel = page.locator(".viewer-panel")
     expect(panel).to_contain_text("4 stars, kept in the database only")
     page.get_by_role("button", name="Write into the file").click()
-    toast(page, "Written into the file").wait_for()
+    toast(page, "Kept with the photo now").wait_for()
     expect(panel).to_contain_text("4 stars, kept in the file")
     assert page.get_by_role("button", name="Write into the file").count() == 0
 

@@ -93,7 +93,7 @@ def cells_of(page: str) -> list[int]:
 def test_a_library_without_photos_says_what_to_do(empty: Library) -> None:
     client = create_app(library=empty).test_client()
     page = client.get("/").text
-    assert "No photos here yet" in page
+    assert "Welcome to Lightkeep" in page
     assert str(empty.settings.library) in page
     assert "No favorites yet" in client.get("/?favorites=1").text
 

@@ -107,8 +107,8 @@ def _add_headers(response: Response) -> Response:
     response.headers.setdefault(
         "Content-Security-Policy",
         "default-src 'none'; img-src 'self'; media-src 'self'; script-src 'self'; "
-        f"worker-src 'self'; style-src 'self'{style}; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'",
+        f"worker-src 'self'; style-src 'self'{style}; connect-src 'self'; manifest-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     # Not "no-referrer": with that a browser says "Origin: null" of our own forms.
@@ -178,7 +178,7 @@ def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
 _MAY_PASS: Final = frozenset({403, 409, 429, 500, 503, 507})
 _SENTENCES: Final = {
     404: "There is nothing at this address.",
-    405: "Nothing is shown at this address: something is sent to it.",
+    405: "This address is there for the buttons of a page, and shows nothing itself.",
     413: "That is more than Lightkeep takes at once.",
     415: "Send JSON, with Content-Type: application/json.",
     416: "The file has no such part.",

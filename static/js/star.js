@@ -179,7 +179,7 @@ const bodyOf = (wanted) =>
 
 function wordsOf({ wanted, known }) {
   if (!wanted) return known === FAVORITE ? "Undone: it is a favorite again" : "Undone";
-  if (wanted.kept) return "Written into the file";
+  if (wanted.kept) return "Kept with the photo now";
   if (known === FAVORITE) return "Added to favorites";
   if (!("rating" in wanted)) return known > 0 ? `Removed from favorites, ${stars(known)} again` : "Removed from favorites";
   return known > 0 ? `Rated ${stars(known)}` : "Rating cleared";
