@@ -79,7 +79,10 @@ def browser() -> Iterator[Browser]:
 
 
 def open_page(browser: Browser, size: ViewportSize) -> Page:
-    return browser.new_context(viewport=size, service_workers="block").new_page()
+    # Colors are looked at as they are in the end, and not on their way.
+    return browser.new_context(
+        viewport=size, reduced_motion="reduce", service_workers="block"
+    ).new_page()
 
 
 def list_grave(page: Page) -> list[str]:
