@@ -21,7 +21,8 @@ from app import create_app
 from catalog import Photo, describe_photo
 from errors import EditRefusedError
 from library import Library
-from photo_listing import PhotoFilter, list_photos
+from photo_filter import PhotoFilter
+from photo_listing import list_photos
 
 SEED = 20261123
 EXAMPLES = 15
