@@ -17,6 +17,7 @@ import photo_listing
 from app import create_app
 from catalog import PhotoRecord
 from library import Library, open_library
+from photo_filter import PhotoFilter
 from settings import load_settings
 from web import grid
 
@@ -212,7 +213,7 @@ def test_blocks_one_after_the_other_are_the_month(client: FlaskClient, opened: L
             offset = name.rpartition("-")[2]
             whole += cells_of(client.get(f"/months/{CROWDED}?fragment=1&offset={offset}").text)
     with opened.database.reading() as connection:
-        photos = photo_listing.list_month_photos(connection, CROWDED, photo_listing.PhotoFilter())
+        photos = photo_listing.list_month_photos(connection, CROWDED, PhotoFilter())
     assert whole == [photo.id for photo in photos]
 
 
