@@ -413,7 +413,7 @@ def test_without_roots_there_is_nothing_to_choose_on_the_server(box: EditBox) ->
     library.settings = dataclasses.replace(library.settings, import_roots=())
     page = create_app(library=library).test_client().get("/import").text
     assert "From this server" not in page
-    assert "name their folders as" in page
+    assert "name their folders in the" in page
     assert 'enctype="multipart/form-data"' in page
 
 
