@@ -32,6 +32,7 @@ from library_sync import Indexer
 from listing_cache import ListingCache
 from media_workers import Priority, WorkerPool
 from photo_import import PhotoImport
+from picture_colors import PictureColors
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
 from trash_files import TrashFiles
@@ -58,8 +59,9 @@ class LibraryParts:
         self.listing = ListingCache(self.database)
         self.pool = make_pool(settings)
         self._exiftool = make_exiftool()
+        self.colors = PictureColors(self.database)
         self.thumbnails = ThumbnailStore(
-            settings.data_dir / "thumbnails", self.pool, settings.library
+            settings.data_dir / "thumbnails", self.pool, settings.library, self.colors
         )
         self.cache = HashCache(self.database)
         self.beside = BesideStore(settings.data_dir / BESIDE_FOLDER)
@@ -160,6 +162,12 @@ class LibraryParts:
     def prepare_thumbnails(self, photos: Iterable[Photo]) -> None:
         """Have the small pictures of these photos drawn ahead of need."""
         self.thumbnails.prepare(thumbnail_source(photo) for photo in photos)
+
+    def find_colors(self, photos: Iterable[Photo]) -> dict[int, str]:
+        """By id the colors of those photos of which they are known (`picture_colors`)."""
+        keys = {photo.id: thumbnail_source(photo).key for photo in photos}
+        colors = self.colors.find(keys.values())
+        return {photo_id: colors[key] for photo_id, key in keys.items() if key in colors}
 
     def thumbnail(self, photo: Photo, size: int) -> Path:
         """The file of a small picture, drawn where there is none. Raises `PictureError`."""
