@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from errors import LibraryError
 
 MOST_WAITING: Final = 64
 """Beyond it whoever draws pictures in the background should write (`is_due`)."""
+_COLORS: Final = re.compile(r"[0-9a-f]{18}")
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,8 @@ class PictureColors:
                 " WHERE picture IN (SELECT value FROM json_each(?))",
                 [json.dumps(wanted)],
             )
-            found = {picture: colors for picture, colors in rows}
+            # They become CSS: whatever else stands there is left out.
+            found = {picture: colors for picture, colors in rows if _COLORS.fullmatch(colors)}
         with self._lock:
             return found | {key: self._waiting[key] for key in wanted if key in self._waiting}
 

@@ -9,6 +9,7 @@ import { startResume } from "./resume.js";
 import { startScrubber } from "./scrubber.js";
 import { startSections } from "./sections.js";
 import { startSelection } from "./selection.js";
+import { startSizes } from "./sizes.js";
 import { startStars } from "./star.js";
 import { startTimes } from "./times.js";
 import { startToasts } from "./toasts.js";
@@ -34,7 +35,8 @@ if (find(".months")) {
   const trash = startTrash({ toasts, watch, sections, stars, refresh: startMonths(sections) });
   startSelection(find("[data-selection]"), sections, { cells, stars, dates, trash, toasts, operations });
   page.follow(startViewer(find("[data-viewer]"), sections, stars));
-  startPlace(sections);
+  const place = startPlace(sections);
+  if (find("[data-sizes]")) startSizes(find("[data-sizes]"), find(".months"), place);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
 if (toasts && find("[data-import]")) startImport(document.querySelectorAll("[data-import]"), toasts);
