@@ -1,5 +1,6 @@
 import { startCells } from "./cells.js";
 import { startDates } from "./dates.js";
+import { adoptPath } from "./facts.js";
 import { startMenu } from "./menu.js";
 import { startMonths } from "./months.js";
 import { outcomeOf, startOperations } from "./operations.js";
@@ -43,6 +44,7 @@ if (toasts && find("[data-import]")) startImport(document.querySelectorAll("[dat
 if (find("[data-upload]")) startUpload(find("[data-upload]"));
 if (find("main > [data-planning]")) followPlan(find("main > [data-planning]").parentElement).catch(() => location.reload());
 if (find("[data-resume]")) startResume(find("[data-resume]"));
+if (find("[data-facts-page]")) adoptPath(find("[data-facts-page]"));
 if (find("[data-viewer-page]")) {
   startViewerPage(find("[data-viewer-page]"), stars);
   startTrash({ toasts, watch });
