@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from page_box import Window, index, launch, open_window, serve, wait
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page
 from rows import make_record
 
 import catalog
@@ -212,7 +212,7 @@ def test_a_cell_has_the_colors_of_its_picture_before_that_comes(
     page.wait_for_function(
         "() => [...document.querySelectorAll('#m-2026-05 img')].every((one) => one.naturalWidth)"
     )
-    page.route("**/thumbnail?*", Route.abort)
+    page.route("**/thumbnail?*", lambda route: route.abort())
     script = """(selector) => {
       const cell = document.querySelector(selector);
       cell.classList.remove('broken');

@@ -118,6 +118,7 @@ function startPages(place, stars, go, leave) {
     next.classList.add("coming");
     const picture = next.matches("img") ? next : Object.assign(new Image(), { src: next.poster });
     const show = () => {
+      if (!next.isConnected) return; // somebody walked on, and it stands in for another one
       before.remove();
       next.classList.remove("coming");
     };
