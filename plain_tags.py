@@ -100,7 +100,7 @@ def _read(file: BinaryIO, file_type: str, decoder: str) -> dict[str, TagValue]:
 def _make_plain(name: str, value: object) -> TagValue | None:
     """A value as ExifTool's JSON has it with `-n`; None for bytes and for what is none."""
     if name in ("GPSLatitude", "GPSLongitude") and isinstance(value, tuple) and len(value) == 3:
-        return sum(float(part) / 60**place for place, part in enumerate(value))
+        return sum(float(part) / 60.0**place for place, part in enumerate(value))
     if name == "GPSAltitudeRef" and isinstance(value, bytes):
         return int.from_bytes(value[:1], "big")
     if isinstance(value, str):

@@ -364,7 +364,7 @@ def test_cells_have_the_colors_of_their_pictures_in_the_page_and_in_what_comes_l
     page = client.get("/")
     nonce = re.findall(r"'nonce-([^']+)'", page.headers["Content-Security-Policy"])[0]
     style = re.findall(rf'<style nonce="{nonce}">(.+?)</style>', page.text, re.DOTALL)[0]
-    assert f'[data-photo="{photo.id}"]{{--colors:{gradient}}}' in style
+    assert f"[data-photo='{photo.id}']{{--colors:{gradient}}}" in style
     for address in ("/months/2019-07?fragment=1", f"/cells?id={photo.id}"):
         assert f'data-photo="{photo.id}" data-day="2019-07-16" data-colors="{gradient}"' in (
             client.get(address).text

@@ -165,7 +165,12 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
         photo=photo,
         before=before,
         behind=behind,
-        around=around,
+        # The pictures of the neighbors that can be drawn, which are wanted next.
+        ahead={
+            one.id: picture_version(one)
+            for one in around
+            if is_drawn(one) and not one.missing_since
+        },
         date_source=DATE_SOURCES[photo.date_source],
         kept_in=KEPT_IN.get(photo.kept_in or ""),
         media_type=media_type_of(photo.file_type),

@@ -4,6 +4,7 @@
 import { sectionAt } from "./place.js";
 
 const LONG_SCREENS = 6;
+const SCROLLED_SCREENS = 3; // a page of fewer needs no handle
 const STAYS_MS = 900; // the month's name, after the page stands still
 const TICK_PX = 3; // marks of months stand no closer
 
@@ -127,7 +128,7 @@ function startSlider(scrubber, months) {
 
   function flash() {
     bubble.hidden = false;
-    scrubber.classList.add("moving");
+    scrubber.classList.toggle("moving", document.documentElement.scrollHeight > SCROLLED_SCREENS * innerHeight);
     clearTimeout(hideTimer);
     if (dragging) return;
     hideTimer = setTimeout(() => {
