@@ -230,19 +230,19 @@ def test_nothing_jumps_and_few_cells_are_held_on_the_way_through_20_years(
           const rest = (ms) => new Promise((done) => setTimeout(done, ms));
           const end = document.documentElement.scrollHeight - innerHeight;
           let most = 0;
-          // Ten stays on the way, with some screens passed by hand, and flights in between.
-          for (let stay = 0; stay <= 10; stay += 1) {
-            for (let step = 0; stay && step < 12; step += 1) {
-              scrollTo(0, (end * (stay - 1 + step / 12)) / 10);
+          // Five stays on the way, with some screens passed by hand, and flights in between.
+          for (let stay = 0; stay <= 4; stay += 1) {
+            for (let step = 0; stay && step < 5; step += 1) {
+              scrollTo(0, (end * (stay - 1 + step / 5)) / 4);
               await frame();
             }
-            scrollTo(0, (end * stay) / 10);
-            await rest(180);
-            for (let step = 0; step < 20; step += 1) {
-              scrollBy(0, stay < 10 ? 120 : -120);
+            scrollTo(0, (end * stay) / 4);
+            await rest(200);
+            for (let step = 0; step < 8; step += 1) {
+              scrollBy(0, stay < 4 ? 200 : -200);
               await frame();
             }
-            await rest(120);
+            await rest(150);
             most = Math.max(most, document.querySelectorAll('.cell').length);
           }
           return most;

@@ -59,11 +59,10 @@ export function startPlace({ months, findCell, blocks }) {
   // The first cell that is seen, else the block that will hold it.
   function look() {
     if (scrollY < 1) return null;
-    const isSeen = (node) => node.getBoundingClientRect().bottom > TOP + 1;
     const section = sectionAt([...months.querySelectorAll(".month")], TOP);
-    const block = [...section.querySelectorAll(".cells")].find(isSeen);
-    const filled = block && !("empty" in block.dataset) ? [...block.children] : [];
-    const node = filled.find(isSeen) ?? block ?? section;
+    const block = firstSeen(section.querySelectorAll(".cells"));
+    const filled = block && !("empty" in block.dataset) ? block.children : [];
+    const node = firstSeen(filled) ?? block ?? section;
     const { top, height } = node.getBoundingClientRect();
     return { node, top, height };
   }
@@ -146,6 +145,18 @@ export function reloadInPlace(moved = new Set(), { named = false } = {}) {
 }
 
 const monthNumber = (key) => Number(key.slice(0, 4)) * 12 + Number(key.slice(5));
+
+// The first that reaches below the bar; they stand in page order.
+function firstSeen(nodes) {
+  let low = 0;
+  let high = nodes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (nodes[middle].getBoundingClientRect().bottom > TOP + 1) high = middle;
+    else low = middle + 1;
+  }
+  return nodes[low];
+}
 
 // The section that is at this height of the screen; they stand in page order.
 export function sectionAt(sections, line) {
