@@ -179,10 +179,10 @@ def test_an_empty_block_is_as_high_as_a_filled_one_in_every_size(
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
+    page.goto(site)
+    page.wait_for_selector(".scripted .cell")
     for width in (390, 600, 1100, 1900, 2700):
         page.set_viewport_size({"width": width, "height": 700})
-        page.goto(site)
-        page.wait_for_selector(".scripted .cell")
         for size in ("small", "medium", "large"):
             differences = page.evaluate(
                 """(size) => {

@@ -32,6 +32,10 @@ export function startFacts(page, isSeen) {
     clearTimeout(timer);
     timer = setTimeout(fill, SETTLE_MS);
   };
+  page.addEventListener("refreshed", () => {
+    begun = false;
+    ask();
+  });
   ask();
   return ask;
 }
