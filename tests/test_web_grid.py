@@ -18,6 +18,7 @@ from app import create_app
 from catalog import PhotoRecord
 from library import Library, open_library
 from library_parts import thumbnail_source
+from photo_filter import PhotoFilter
 from settings import load_settings
 from web import grid
 
@@ -213,7 +214,7 @@ def test_blocks_one_after_the_other_are_the_month(client: FlaskClient, opened: L
             offset = name.rpartition("-")[2]
             whole += cells_of(client.get(f"/months/{CROWDED}?fragment=1&offset={offset}").text)
     with opened.database.reading() as connection:
-        photos = photo_listing.list_month_photos(connection, CROWDED, photo_listing.PhotoFilter())
+        photos = photo_listing.list_month_photos(connection, CROWDED, PhotoFilter())
     assert whole == [photo.id for photo in photos]
 
 
@@ -356,9 +357,7 @@ def test_cells_have_the_colors_of_their_pictures_in_the_page_and_in_what_comes_l
     opened: Library, client: FlaskClient
 ) -> None:
     with opened.database.reading() as connection:
-        photo = photo_listing.list_month_photos(
-            connection, "2019-07", photo_listing.PhotoFilter(), limit=1
-        )[0]
+        photo = photo_listing.list_month_photos(connection, "2019-07", PhotoFilter(), limit=1)[0]
     opened.colors.note(thumbnail_source(photo).key, "aa0000bb0000cc0000")
     gradient = "linear-gradient(#aa0000,#bb0000,#cc0000)"
     page = client.get("/")

@@ -25,7 +25,8 @@ from web.api_models import (
     PhotosQuery,
     VersionQuery,
 )
-from web.common import get_library, read_filter, wants_fragment
+from web.common import get_library, wants_fragment
+from web.view_filter import read_filter
 
 _IMMUTABLE: Final = "private, max-age=31536000, immutable"
 _REVALIDATE: Final = "private, no-cache"
