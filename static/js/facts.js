@@ -17,7 +17,10 @@ export function startFacts(page, isSeen) {
     if (begun || !page.isConnected || !isSeen()) return;
     begun = true;
     try {
-      place.innerHTML = await fetchFragment(link.href);
+      const part = await fetchFragment(link.href);
+      const wasOpen = place.querySelector("details")?.open ?? false;
+      place.innerHTML = part;
+      if (wasOpen) place.querySelector("details")?.setAttribute("open", "");
       tellTimes(place);
       adoptPath(place);
     } catch (error) {
