@@ -148,6 +148,14 @@ CREATE TABLE fact_seals (
 """
 """Digests of what the index read: a rebuild takes facts from no row without one."""
 
+PICTURE_COLORS: Final = """
+CREATE TABLE picture_colors (
+    picture TEXT PRIMARY KEY,
+    colors TEXT NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+"""What a cell shows before its picture has come, by the name of the small picture."""
+
 TABLES: Final = (
     PHOTOS,
     DELETED_PHOTOS,
@@ -159,6 +167,7 @@ TABLES: Final = (
     COMPANIONS,
     FACT_SEALS,
     TRASH_MOVES,
+    PICTURE_COLORS,
 )
 
 INDICES: Final = (

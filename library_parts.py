@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -23,6 +24,7 @@ from errors import (
     NotFoundError,
 )
 from exiftool_process import ExifTool, find_exiftool
+from fact_reading import PhotoFacts, read_facts
 from file_edits import FileEdits
 from file_indexer import FileIndexer
 from file_opening import OpenedFile, open_inside
@@ -32,6 +34,7 @@ from library_sync import Indexer
 from listing_cache import ListingCache
 from media_workers import Priority, WorkerPool
 from photo_import import PhotoImport
+from picture_colors import PictureColors
 from settings import Settings
 from thumbnails import ThumbnailSource, ThumbnailStore
 from trash_files import TrashFiles
@@ -58,8 +61,9 @@ class LibraryParts:
         self.listing = ListingCache(self.database)
         self.pool = make_pool(settings)
         self._exiftool = make_exiftool()
+        self.colors = PictureColors(self.database)
         self.thumbnails = ThumbnailStore(
-            settings.data_dir / "thumbnails", self.pool, settings.library
+            settings.data_dir / "thumbnails", self.pool, settings.library, self.colors
         )
         self.cache = HashCache(self.database)
         self.beside = BesideStore(settings.data_dir / BESIDE_FOLDER)
@@ -162,22 +166,42 @@ class LibraryParts:
         """Have the small pictures of these photos drawn ahead of need."""
         self.thumbnails.prepare(thumbnail_source(photo) for photo in photos)
 
+    def find_colors(self, photos: Iterable[Photo]) -> dict[int, str]:
+        """By id the colors of those photos of which they are known (`picture_colors`)."""
+        keys = {photo.id: thumbnail_source(photo).key for photo in photos}
+        colors = self.colors.find(keys.values())
+        return {photo_id: colors[key] for photo_id, key in keys.items() if key in colors}
+
     def thumbnail(self, photo: Photo, size: int) -> Path:
         """The file of a small picture, drawn where there is none. Raises `PictureError`."""
         return self.thumbnails.get(thumbnail_source(photo), size)
 
+    def read_facts(self, photo: Photo) -> PhotoFacts:
+        """What the photo's file and its sidecar say beyond the row. Raises `NotFoundError`."""
+        # They are there, and no link leads to them.
+        self.open_photo(photo).file.close()
+        with contextlib.suppress(NotFoundError):
+            if photo.sidecar_path:
+                self._open(photo.sidecar_path).file.close()
+                return self._read_facts(photo)
+        return self._read_facts(replace(photo, sidecar_path=None))
+
+    def _read_facts(self, photo: Photo) -> PhotoFacts:
+        return read_facts(self.settings.library, photo, self.find_exiftool(), self.pool)
+
     def open_photo(self, photo: Photo) -> OpenedFile:
         """The file of a photo, open. Raises `NotFoundError` where no such file lies inside."""
+        return self._open(photo.current_path)
+
+    def _open(self, path: str) -> OpenedFile:
         try:
-            return open_inside(self.settings.library, photo.current_path)
+            return open_inside(self.settings.library, path)
         except PermissionError as error:
-            raise NotFoundError(
-                f"{photo.current_path} cannot be read: {error.strerror}."
-            ) from error
+            raise NotFoundError(f"{path} cannot be read: {error.strerror}.") from error
         except OSError as error:
             # A folder of the path may have become a link to somewhere else since the index.
             raise NotFoundError(
-                f"{photo.current_path} is not there now. Its row is kept; an index "
+                f"{path} is not there now. Its row is kept; an index "
                 "finds the file again when it comes back or has moved."
             ) from error
 

@@ -85,11 +85,12 @@ log = logging.getLogger(__name__)
 class SmallPictures:
     """WebP files. `grid` has its shorter side at grid_px, `view` its longer one at view_px.
 
-    seconds: how long they took, where somebody measured it.
+    colors: as of `read_colors`. seconds: how long they took, where somebody measured it.
     """
 
     grid: bytes
     view: bytes
+    colors: str
     seconds: float = 0.0
 
 
@@ -111,7 +112,25 @@ def draw_small_pictures(
     # The view is a good source for the grid picture unless it is already narrower.
     source = view if min(view.size) >= min(grid_px, *base.size) else base
     grid = _crop_length(_scale(source, min(1.0, grid_px / min(source.size))))
-    return SmallPictures(grid=_encode(grid), view=_encode(view))
+    return SmallPictures(grid=_encode(grid), view=_encode(view), colors=_average(grid))
+
+
+def read_colors(path: str) -> str:
+    """The colors of a small picture that was drawn before: `rrggbb` of the upper, middle and
+    lower third of what a square cell shows of it. Raises `PictureError` where it is damaged.
+    """
+    try:
+        with _open_regular_file(path) as file, Image.open(file, formats=["WEBP"]) as picture:
+            return _average(picture.convert("RGB"))
+    except _DECODER_ERRORS as error:
+        raise PictureError(f"It cannot be decoded: {_words(error)}.") from error
+
+
+def _average(picture: Image.Image) -> str:
+    side = min(picture.size)
+    left, top = ((length - side) / 2 for length in picture.size)
+    thirds = picture.resize((1, 3), Image.Resampling.BOX, (left, top, left + side, top + side))
+    return thirds.tobytes().hex()
 
 
 def _draw_file(

@@ -23,7 +23,8 @@ from typing import Final
 from errors import PictureChangedError, PictureError, ToolMissingError
 from media_workers import Priority, WorkerPool
 from picture_bytes import media_hash
-from picture_decoder import SmallPictures, draw_small_pictures
+from picture_colors import PictureColors
+from picture_decoder import SmallPictures, draw_small_pictures, read_colors
 
 GRID_PX: Final = 320
 """The shorter side of a grid picture (its cell is square); the longer is at most 3 times that."""
@@ -85,9 +86,13 @@ class ThumbnailStore:
 
     folder: where they are kept; made when the first is written.
     library_root: what the paths of sources are relative to.
+    colors: where the colors of every picture that is drawn are kept.
     """
 
-    def __init__(self, folder: Path, pool: WorkerPool, library_root: Path) -> None:
+    def __init__(
+        self, folder: Path, pool: WorkerPool, library_root: Path, colors: PictureColors
+    ) -> None:
+        self._colors = colors
         self._folder = folder
         self._pool = pool
         self._root = library_root.resolve()
@@ -150,6 +155,7 @@ class ThumbnailStore:
             self._ahead_changed.notify()
         if self._thread is not None:
             self._thread.join(_CLOSE_TIMEOUT_S)
+        self._colors.flush()
 
     def _path(self, photo: ThumbnailSource, size: int) -> Path:
         if size not in (GRID_PX, VIEW_PX):
@@ -222,6 +228,7 @@ class ThumbnailStore:
     def _keep(self, photo: ThumbnailSource, pictures: SmallPictures) -> None:
         _write_whole(self._path(photo, VIEW_PX), pictures.view)
         _write_whole(self._path(photo, GRID_PX), pictures.grid)
+        self._colors.note(photo.key, pictures.colors)
         with self._lock:
             old = self._figures
             self._figures = replace(
@@ -249,19 +256,32 @@ class ThumbnailStore:
 
     def _draw_ahead(self) -> None:
         """The background thread: one picture at a time, so that it never fills the pool."""
-        while True:
-            with self._ahead_changed:
-                while not self._ahead and not self._closed:
-                    self._ahead_changed.wait()
-                if self._closed:
-                    return
-                _, photo = self._ahead.popitem(last=False)
-            if self.has(photo, GRID_PX) and self.has(photo, VIEW_PX):
-                continue
+        while photo := self._take_ahead():
             try:
-                self._make(photo, Priority.AHEAD)
+                if not (self.has(photo, GRID_PX) and self.has(photo, VIEW_PX)):
+                    self._make(photo, Priority.AHEAD)
+                elif not self._colors.has(photo.key):
+                    self._read_colors(photo)
             except PictureError as error:
                 log.info("no thumbnail of %r: %s", photo.path, error)
+
+    def _take_ahead(self) -> ThumbnailSource | None:
+        """The next to draw; None at the end. Colors are written in between, and in the pauses."""
+        if self._colors.is_due or not self._ahead:
+            self._colors.flush()
+        with self._ahead_changed:
+            while not self._ahead and not self._closed:
+                self._ahead_changed.wait()
+            return None if self._closed else self._ahead.popitem(last=False)[1]
+
+    def _read_colors(self, photo: ThumbnailSource) -> None:
+        """Of a picture that was drawn before its colors were kept, or whose were lost."""
+        path = str(self._path(photo, GRID_PX))
+        try:
+            reading = self._pool.submit(read_colors, path, priority=Priority.AHEAD)
+            self._colors.note(photo.key, reading.result())
+        except (CancelledError, OSError) as error:
+            raise PictureError(f"Its colors cannot be read: {error}") from error
 
 
 def draw_photo(path: str, photo: ThumbnailSource) -> SmallPictures:

@@ -17,9 +17,11 @@ import pytest
 from PIL import Image
 
 import thumbnails
+from db import open_database
 from errors import PictureChangedError, PictureError, ToolMissingError
 from media_workers import Priority, WorkerPool
 from picture_bytes import media_hash
+from picture_colors import PictureColors
 from picture_decoder import SmallPictures
 from thumbnails import GRID_PX, VIEW_PX, ThumbnailSource, ThumbnailStore, draw_photo
 
@@ -65,9 +67,14 @@ def library(tmp_path: Path) -> Path:
     return root
 
 
+def make_store(tmp_path: Path, pool: WorkerPool) -> ThumbnailStore:
+    colors = PictureColors(open_database(tmp_path / "photo_library.db"))
+    return ThumbnailStore(tmp_path / "thumbnails", pool, tmp_path / "photos", colors)
+
+
 @pytest.fixture
 def store(tmp_path: Path, library: Path, pool: CountingPool) -> Iterator[ThumbnailStore]:
-    store = ThumbnailStore(tmp_path / "thumbnails", pool, library)
+    store = make_store(tmp_path, pool)
     yield store
     store.close()
 
@@ -187,7 +194,7 @@ def test_a_missing_tool_is_not_remembered(
         if len(answers) < 3:
             answers[-1].set_exception(ToolMissingError("ExifTool is not installed."))
         else:
-            answers[-1].set_result(SmallPictures(grid=b"grid", view=b"view"))
+            answers[-1].set_result(SmallPictures(grid=b"grid", view=b"view", colors="ff" * 9))
         return answers[-1]
 
     monkeypatch.setattr(pool, "submit", submit)
@@ -279,7 +286,7 @@ def test_only_so_many_pictures_wait_to_be_prepared(
 def test_closing_gives_up_what_was_to_be_prepared(
     library: Path, tmp_path: Path, pool: CountingPool
 ) -> None:
-    store = ThumbnailStore(tmp_path / "thumbnails", pool, library)
+    store = make_store(tmp_path, pool)
     blocker = pool.submit(time.sleep, 0.4, priority=Priority.VIEW)
     store.prepare([replace(PHOTO, media_hash=f"jpeg:{n:032x}") for n in range(5)])
     _wait_until(lambda: len(pool.drawn) == 1)
@@ -294,7 +301,7 @@ def test_closing_gives_up_what_was_to_be_prepared(
 def test_a_closed_pool_is_said_in_a_sentence(library: Path, tmp_path: Path) -> None:
     pool = WorkerPool(workers=1, memory_mb=256, file_timeout_s=9)
     pool.close()
-    store = ThumbnailStore(tmp_path / "thumbnails", pool, library)
+    store = make_store(tmp_path, pool)
     with pytest.raises(PictureError, match="being closed"):
         store.get(PHOTO, GRID_PX)
 
@@ -329,7 +336,7 @@ def test_a_bomb_of_169_megapixels_does_not_take_the_memory(
     (library / "bomb.png").write_bytes(png_of_zeros(13000, color_type, 1 if color_type == 0 else 3))
     bomb = ThumbnailSource("bomb.png", "png", "png:00b0", 1)
     with WorkerPool(workers=1, memory_mb=1024, file_timeout_s=60) as pool:
-        store = ThumbnailStore(tmp_path / "thumbnails", pool, library)
+        store = make_store(tmp_path, pool)
         if color_type == 0:
             assert store.get(bomb, GRID_PX).is_file()
         else:
@@ -344,7 +351,7 @@ def test_a_picture_that_needs_more_than_its_worker_has_fails_alone(
 ) -> None:
     (library / "large.png").write_bytes(png_of_zeros(9000, 2, 3))
     with WorkerPool(workers=1, memory_mb=200, file_timeout_s=60) as pool:
-        store = ThumbnailStore(tmp_path / "thumbnails", pool, library)
+        store = make_store(tmp_path, pool)
         with pytest.raises(PictureError, match="memory"):
             store.get(ThumbnailSource("large.png", "png", "png:00b1", 1), GRID_PX)
         assert store.get(PHOTO, GRID_PX).is_file()

@@ -17,6 +17,7 @@ import photo_listing
 from app import create_app
 from catalog import PhotoRecord
 from library import Library, open_library
+from library_parts import thumbnail_source
 from photo_filter import PhotoFilter
 from settings import load_settings
 from web import grid
@@ -169,7 +170,7 @@ def test_no_name_of_a_file_becomes_markup(client: FlaskClient) -> None:
 def test_a_foreign_word_in_the_query_does_not_become_markup(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid, "PAGE_PHOTOS", 10)
+    monkeypatch.setattr(grid, "MEDIUM", grid.CellSize("medium", 120, 10))
     for path in ("/?decade=<script>", "/months/<script>", "/?order=<script>", "/<script>"):
         response = client.get(path)
         assert response.status_code in (400, 404)
@@ -183,7 +184,7 @@ def test_a_library_too_tall_for_a_browser_is_shown_by_decades(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert 'class="decades"' not in client.get("/").text
-    monkeypatch.setattr(grid, "PAGE_PHOTOS", CROWD)
+    monkeypatch.setattr(grid, "MEDIUM", grid.CellSize("medium", 120, CROWD))
     first = client.get("/").text
     assert months_of(first) == ["2019-07", CROWDED]
     links = re.findall(r'href="(/\?decade=[^"]+)"', first)
@@ -199,7 +200,7 @@ def test_a_library_too_tall_for_a_browser_is_shown_by_decades(
 def test_a_decade_without_photos_is_not_found(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, decade: str
 ) -> None:
-    monkeypatch.setattr(grid, "PAGE_PHOTOS", 10)
+    monkeypatch.setattr(grid, "MEDIUM", grid.CellSize("medium", 120, 10))
     assert client.get("/", query_string={"decade": decade}).status_code == 404
 
 
@@ -319,3 +320,56 @@ def test_months_have_the_names_people_use() -> None:
     assert grid.month_title("2022-07") == "July 2022"
     assert grid.month_title("0987-01") == "January 987"
     assert grid.month_title("undated") == "Undated"
+
+
+# -- how large, and in which colors ------------------------------------------------------------
+
+
+def test_a_cookie_says_how_large_cells_are_and_any_other_value_nothing(client: FlaskClient) -> None:
+    for said, shown in (("small", "small"), ("large", "large"), ('"><b>', "medium")):
+        client.set_cookie(grid.SIZE_COOKIE, said)
+        for address in ("/", "/months/2019-07"):
+            assert f'data-cells="{shown}"' in client.get(address).get_data(as_text=True)
+    client.delete_cookie(grid.SIZE_COOKIE)
+
+
+def test_blocks_meet_without_a_gap_for_every_number_of_columns() -> None:
+    css = (Path(grid.__file__).parent.parent / "static/css/grid.css").read_text()
+    columns = {int(number) for number in re.findall(r"--(?:smaller|medium|larger): (\d+)", css)}
+    assert columns == {2, 3, 5, 7, 10, 14, 21}
+    assert all(grid.BLOCK_PHOTOS % number == 0 for number in columns)
+
+
+def test_large_cells_show_a_decade_at_a_time_before_others_do(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = grid.CellSize("large", 120, 10)
+    monkeypatch.setitem(grid.SIZES, "large", large)
+    page = client.get("/").get_data(as_text=True)
+    assert 'data-split="large"' in page
+    assert 'class="decades"' not in page
+    client.set_cookie(grid.SIZE_COOKIE, "large")
+    assert 'class="decades"' in client.get("/").get_data(as_text=True)
+    client.delete_cookie(grid.SIZE_COOKIE)
+
+
+def test_cells_have_the_colors_of_their_pictures_in_the_page_and_in_what_comes_later(
+    opened: Library, client: FlaskClient
+) -> None:
+    with opened.database.reading() as connection:
+        photo = photo_listing.list_month_photos(connection, "2019-07", PhotoFilter(), limit=1)[0]
+    opened.colors.note(thumbnail_source(photo).key, "aa0000bb0000cc0000")
+    gradient = "linear-gradient(#aa0000,#bb0000,#cc0000)"
+    page = client.get("/")
+    nonce = re.findall(r"'nonce-([^']+)'", page.headers["Content-Security-Policy"])[0]
+    style = re.findall(rf'<style nonce="{nonce}">(.+?)</style>', page.text, re.DOTALL)[0]
+    assert f"[data-photo='{photo.id}']{{--colors:{gradient}}}" in style
+    for address in ("/months/2019-07?fragment=1", f"/cells?id={photo.id}"):
+        assert f'data-photo="{photo.id}" data-day="2019-07-16" data-colors="{gradient}"' in (
+            client.get(address).text
+        )
+    # What is no color never becomes a style.
+    opened.colors.flush()
+    with opened.database.transaction() as connection:
+        connection.execute("UPDATE picture_colors SET colors = '}*{display:none}aa'")
+    assert "display:none" not in client.get("/").text

@@ -544,3 +544,41 @@ def test_a_star_says_the_rating_and_where_it_is_kept(
 ) -> None:
     photo = replace(rows["album/five.jpg"], rating=rating, kept_in=kept_in)
     assert photos.describe_star(photo) == words
+
+
+# -- what the file says ------------------------------------------------------------------------
+
+
+def test_the_facts_of_a_file_come_for_themselves_and_as_a_page(
+    client: FlaskClient, rows: dict[str, Photo]
+) -> None:
+    for name in (
+        SCRIPT_NAME,
+        QUOTE_NAME,
+        "film.mp4",
+        "album/five.jpg",
+        "broken.jpg",
+        "drawn by nobody.jxl",
+    ):
+        photo = rows[name]
+        part = client.get(f"/photo/{photo.id}/facts?fragment=1")
+        assert part.status_code == 200
+        path = re.findall(r"<code data-path>(.*?)</code>", part.text)[0]
+        assert html.unescape(path) == photo.current_path
+        assert f'title="{photo.content_hash}"' in part.text
+        assert photo.content_hash[:12] in part.text
+        assert "<script>alert" not in part.text
+        page = client.get(f"/photo/{photo.id}/facts")
+        assert "<h1>" in page.text
+        assert "<script>alert" not in page.text
+    assert client.get("/photo/999999/facts").status_code == 404
+
+
+def test_a_file_that_is_not_there_is_a_sentence_beside_what_is_known(
+    client: FlaskClient, rows: dict[str, Photo]
+) -> None:
+    photo = rows["gone.jpg"]
+    part = client.get(f"/photo/{photo.id}/facts?fragment=1")
+    assert part.status_code == 200
+    assert "is not there now" in part.text
+    assert photo.content_hash[:12] in part.text

@@ -22,15 +22,11 @@ from web.common import find_told_operation, get_library, read_number, wants_frag
 from web.view_filter import read_filter
 
 BLOCK_PHOTOS: Final = 210
-"""Photos of a block: a multiple of 3, 5 and 7 columns, so that blocks of a month meet without
-a gap, and few enough that a page that is looked at holds some 1,500 cells at most."""
+"""Photos of a block: a multiple of 2, 3, 5, 7, 10, 14 and 21 columns, so that blocks of a month
+meet without a gap, and few enough that a page that is looked at holds some 1,500 cells at most."""
 
-FILLED_PHOTOS: Final = 120
-"""How many photos the server fills in itself: two screens of the largest monitors."""
-
-PAGE_PHOTOS: Final = 140_000
-"""Beyond this many photos one decade is shown at a time: three columns of 165 px on a phone
-make 7.7 million px, and browsers cap an element's height at 11 million there."""
+SIZE_COOKIE: Final = "lightkeep_cells"
+"""How large the cells are; the page's script sets it."""
 
 CELLS: Final = 500
 """How many photos can be asked for by their ids at once."""
@@ -42,6 +38,28 @@ _ID_DIGITS: Final = 18  # of what SQLite takes as a number
 _MONTH_KEY: Final = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
 
 blueprint = Blueprint("grid", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CellSize:
+    """How large cells are shown; the columns stand in `grid.css`.
+
+    filled: how many photos the server fills in itself: two screens of the largest monitors.
+    whole: beyond this many photos one decade is shown at a time. Browsers cap an element's
+        height at 11 million px on a phone, where three columns of 165 px of so many photos make
+        7.7 million, and two of 220 px as much.
+    """
+
+    name: str
+    filled: int
+    whole: int
+
+
+MEDIUM: Final = CellSize("medium", 120, 140_000)
+SIZES: Final = {
+    size.name: size
+    for size in (CellSize("small", 300, 140_000), MEDIUM, CellSize("large", 120, 70_000))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +98,19 @@ def show_grid() -> ResponseReturnValue:
     """The page: the first months filled, the others at their height."""
     library = get_library()
     photo_filter = read_filter()
+    size = _read_size()
     with library.database.reading() as connection:
         months = library.listing.list_months(photo_filter)
         counts = library.listing.count_photos()
         found = sum(month.count for month in months)
-        decades = _list_decades(months)
+        decades = _list_decades(months) if found > size.whole else []
         decade = _choose_decade(decades)
         if decade:
             months = [month for month in months if _decade(month.key) == decade]
-        filled = _list_first(connection, months, photo_filter)
-        companions = photo_listing.list_companions(
-            connection, [photo.id for photos in filled.values() for photo in photos]
-        )
-    library.prepare_thumbnails(photo for photos in filled.values() for photo in photos)
+        filled = _list_first(connection, months, photo_filter, size.filled)
+        first = [photo for photos in filled.values() for photo in photos]
+        companions = photo_listing.list_companions(connection, [photo.id for photo in first])
+    library.prepare_thumbnails(first)
     return render_template(
         "grid.html",
         library=library,
@@ -100,6 +118,9 @@ def show_grid() -> ResponseReturnValue:
         found=found,
         sections=[_make_section(month, filled) for month in months],
         companions=companions,
+        colors=library.find_colors(first),
+        size=size.name,
+        split_sizes=[one.name for one in SIZES.values() if found > one.whole],
         years=_group_years(months),
         decades=decades if decade else [],
         decade=decade,
@@ -128,7 +149,11 @@ def show_month(key: str) -> ResponseReturnValue:
     library.prepare_thumbnails(photos)
     if wants_fragment():
         return render_template(
-            "_partials/cells.html", photos=photos, companions=companions, photo_filter=photo_filter
+            "_partials/cells.html",
+            photos=photos,
+            companions=companions,
+            colors=library.find_colors(photos),
+            photo_filter=photo_filter,
         )
     place = next((number for number, month in enumerate(months) if month.key == key), None)
     if place is None:
@@ -144,6 +169,8 @@ def show_month(key: str) -> ResponseReturnValue:
         found=sum(month.count for month in months),
         photos=photos,
         companions=companions,
+        colors=library.find_colors(photos),
+        size=_read_size().name,
         offset=offset,
         block=limit,
         photo_filter=photo_filter,
@@ -186,7 +213,11 @@ def show_cells() -> ResponseReturnValue:
         companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
     library.prepare_thumbnails(photos)
     return render_template(
-        "_partials/cells.html", photos=photos, companions=companions, photo_filter=photo_filter
+        "_partials/cells.html",
+        photos=photos,
+        companions=companions,
+        colors=library.find_colors(photos),
+        photo_filter=photo_filter,
     )
 
 
@@ -209,12 +240,22 @@ def month_title(key: str) -> str:
     return f"{date.fromisoformat(f'{key}-01'):%B} {int(key[:4])}"
 
 
+@blueprint.app_template_filter()
+def gradient(colors: str) -> str:
+    """The colors of a picture (`picture_colors`) as CSS."""
+    return f"linear-gradient({','.join(f'#{colors[at : at + 6]}' for at in range(0, 18, 6))})"
+
+
+def _read_size() -> CellSize:
+    return SIZES.get(request.cookies.get(SIZE_COOKIE, ""), MEDIUM)
+
+
 def _list_first(
-    connection: sqlite3.Connection, months: Sequence[Month], photo_filter: PhotoFilter
+    connection: sqlite3.Connection, months: Sequence[Month], photo_filter: PhotoFilter, most: int
 ) -> dict[str, list[Photo]]:
-    """The photos of the blocks that the server fills itself, by month."""
+    """The photos of the blocks that the server fills itself, by month; `most` or a few more."""
     filled: dict[str, list[Photo]] = {}
-    left = FILLED_PHOTOS
+    left = most
     for month in months:
         if left <= 0:
             break
@@ -252,8 +293,6 @@ def _decade(key: str) -> str:
 
 
 def _list_decades(months: Sequence[Month]) -> list[str]:
-    if sum(month.count for month in months) <= PAGE_PHOTOS:
-        return []
     return list(dict.fromkeys(_decade(month.key) for month in months))
 
 

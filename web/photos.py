@@ -13,6 +13,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 import catalog
 import photo_listing
 from catalog import FAVORITE_RATING, Photo
+from errors import NotFoundError
 from media_types import MEDIA_TYPES, Kind, kind_of, media_type_of
 from thumbnails import GRID_PX, VIEW_PX
 from web.api_contract import Answer, promise, refuse
@@ -165,13 +166,38 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
         photo=photo,
         before=before,
         behind=behind,
-        around=around,
+        # The pictures of the neighbors that can be drawn, which are wanted next.
+        ahead={
+            one.id: picture_version(one)
+            for one in around
+            if is_drawn(one) and not one.missing_since
+        },
         date_source=DATE_SOURCES[photo.date_source],
         kept_in=KEPT_IN.get(photo.kept_in or ""),
         media_type=media_type_of(photo.file_type),
         companions=companions,
         leader=leader,
         photo_filter=photo_filter,
+    )
+
+
+@blueprint.get("/photo/<int:photo_id>/facts")
+def show_facts(photo_id: int) -> ResponseReturnValue:
+    """All that is known of a photo, and where it stands; read from its file now."""
+    library = get_library()
+    photo = _find(photo_id)
+    trouble = None
+    try:
+        facts = library.read_facts(photo)
+    except NotFoundError as error:
+        facts, trouble = None, error.message
+    return render_template(
+        "_partials/facts.html" if wants_fragment() else "facts.html",
+        library=library,
+        photo=photo,
+        facts=facts,
+        trouble=trouble,
+        photo_filter=read_filter(),
     )
 
 

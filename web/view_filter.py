@@ -27,17 +27,17 @@ class Chip:
 def read_filter() -> PhotoFilter:
     """Which photos, and from which end: `?q=july+canon&rating=3&order=oldest`.
 
-    A value that is empty, as a form sends it, says nothing.
+    A choice or a text that is empty, as a form sends it, says nothing.
     """
     return PhotoFilter(
-        newest_first=_read_choice("order", ("newest", "oldest")) != "oldest",
+        newest_first=_read_word("order", ("newest", "oldest")) == "newest",
         rating=_read_whole("rating", 0, 5) or 0,
-        kind=_read_choice("kind", ("photo", "video")),
+        kind=_read_word("kind", ("", "photo", "video")),
         camera=_read_text("camera", LONGEST_VALUE),
         folder=_read_text("folder", LONGEST_VALUE).strip("/"),
         year=_read_whole("year", _FIRST_YEAR, _LAST_YEAR),
         query=" ".join(_read_text("q", LONGEST_QUERY).split()),
-        **{name: _read_choice(name, ("0", "1")) == "1" for name in _FLAGS},
+        **{name: _read_word(name, ("0", "1")) == "1" for name in _FLAGS},
     )
 
 
@@ -95,11 +95,11 @@ def _read_text(name: str, longest: int) -> str:
     return text
 
 
-def _read_choice(name: str, choices: tuple[str, ...]) -> Any:
-    """One of these words, or `` where none is said."""
-    said = request.args.get(name, "")
-    if said not in ("", *choices):
-        raise InvalidRequestError(f"{name} is {' or '.join(choices)}.")
+def _read_word(name: str, words: tuple[str, ...]) -> Any:
+    """One of these words; the first where none is said."""
+    said = request.args.get(name, words[0])
+    if said not in words:
+        raise InvalidRequestError(f"{name} is {' or '.join(filter(None, words))}.")
     return said
 
 

@@ -5,6 +5,11 @@ export function startCells(months, sections) {
 
   function adopt() {
     for (const part of months.querySelectorAll(".cell > :not([tabindex])")) part.tabIndex = -1;
+    // The page's policy takes no style from HTML that comes later; a script may set it.
+    for (const cell of months.querySelectorAll("[data-colors]")) {
+      cell.style.setProperty("--colors", cell.dataset.colors);
+      delete cell.dataset.colors;
+    }
     if (!current?.isConnected) setCurrent(months.querySelector(".cell a"));
   }
 

@@ -1,5 +1,6 @@
 import { startCells } from "./cells.js";
 import { startDates } from "./dates.js";
+import { adoptPath } from "./facts.js";
 import { startFilters } from "./filters.js";
 import { startKeys } from "./keys.js";
 import { startMenu } from "./menu.js";
@@ -11,6 +12,7 @@ import { startResume } from "./resume.js";
 import { startScrubber } from "./scrubber.js";
 import { startSections } from "./sections.js";
 import { startSelection } from "./selection.js";
+import { startSizes } from "./sizes.js";
 import { startStars } from "./star.js";
 import { startTimes } from "./times.js";
 import { startToasts } from "./toasts.js";
@@ -40,13 +42,15 @@ if (find(".months")) {
   const trash = startTrash({ toasts, watch, sections, stars, refresh: startMonths(sections) });
   startSelection(find("[data-selection]"), sections, { cells, stars, dates, trash, toasts, operations });
   page.follow(startViewer(find("[data-viewer]"), sections, stars));
-  startPlace(sections);
+  const place = startPlace(sections);
+  if (find("[data-sizes]")) startSizes(find("[data-sizes]"), find(".months"), place);
   startScrubber(find("[data-scrubber]"), find("[data-jump]"), sections);
 }
 if (toasts && find("[data-import]")) startImport(document.querySelectorAll("[data-import]"), toasts);
 if (find("[data-upload]")) startUpload(find("[data-upload]"));
 if (find("main > [data-planning]")) followPlan(find("main > [data-planning]").parentElement).catch(() => location.reload());
 if (find("[data-resume]")) startResume(find("[data-resume]"));
+if (find("[data-facts-page]")) adoptPath(find("[data-facts-page]"));
 if (find("[data-viewer-page]")) {
   startViewerPage(find("[data-viewer-page]"), stars);
   startTrash({ toasts, watch });

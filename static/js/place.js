@@ -1,12 +1,22 @@
 // The way between all photos and the favorites, and to the same page after a deed: the photo, or
-// the month, that was looked at stands at the same height.
+// the month, that was looked at stands at the same height. So it does when the page gets another
+// width or its cells another size; and the address names the month.
 
 const KEY = "lightkeep-place";
 const LINE = 90; // below the bar at the top
+const TOP = 60; // where the bar ends
+const ADDRESS_MS = 250; // browsers refuse an address that changes with every frame
 
-export function startPlace({ months, findCell }) {
+export function startPlace({ months, findCell, blocks }) {
   const sections = [...months.querySelectorAll(".month")];
-  if (!sections.length) return;
+  if (!sections.length) return { keep: (change) => change() };
+  const own = location.pathname;
+  const isGrid = blocks.length > 0;
+  let anchor = null; // what stands at the top of the screen, and how
+  let mine = -1; // where the page was scrolled to from here
+  let width = months.clientWidth;
+  let timer = 0;
+  let frame = 0;
 
   for (const link of document.querySelectorAll("[data-keep-place]"))
     link.addEventListener("click", () => {
@@ -20,7 +30,60 @@ export function startPlace({ months, findCell }) {
       sessionStorage.setItem(KEY, JSON.stringify({ to: to.hash, ...anchorOf(section) }));
     });
 
+  addEventListener("scroll", () => (frame ||= requestAnimationFrame(follow)), { passive: true });
+  months.addEventListener("filled", follow);
+  new ResizeObserver(() => {
+    if (months.clientWidth === width) return;
+    width = months.clientWidth;
+    settle();
+  }).observe(months);
   restore();
+  follow();
+  return { keep };
+
+  function follow() {
+    frame = 0;
+    // Where a change of width has led to, the photo that was looked at before is still the one.
+    if (Math.abs(scrollY - mine) > 1 || !anchor?.node.isConnected) anchor = look();
+    if (!isGrid) return;
+    clearTimeout(timer);
+    timer = setTimeout(tellAddress, ADDRESS_MS);
+  }
+
+  function tellAddress() {
+    if (location.pathname !== own) return; // the viewer is open
+    const hash = scrollY < 1 ? "" : `#${sectionAt([...months.querySelectorAll(".month")], LINE).id}`;
+    if (hash !== location.hash) history.replaceState(history.state, "", own + location.search + hash);
+  }
+
+  // The first cell that is seen, else the block that will hold it.
+  function look() {
+    if (scrollY < 1) return null;
+    const section = sectionAt([...months.querySelectorAll(".month")], TOP);
+    const block = firstSeen(section.querySelectorAll(".cells"));
+    const filled = block && !("empty" in block.dataset) ? block.children : [];
+    const node = firstSeen(filled) ?? block ?? section;
+    const { top, height } = node.getBoundingClientRect();
+    return { node, top, height };
+  }
+
+  function settle() {
+    if (!anchor?.node.isConnected) return;
+    const { top, height } = anchor.node.getBoundingClientRect();
+    // What is half under the bar stays half under it, however high it is now.
+    const wanted = anchor.top < TOP ? TOP - ((TOP - anchor.top) * height) / anchor.height : anchor.top;
+    document.documentElement.classList.add("refreshing");
+    scrollBy({ top: top - wanted, behavior: "instant" });
+    mine = scrollY;
+    requestAnimationFrame(() => requestAnimationFrame(() => document.documentElement.classList.remove("refreshing")));
+  }
+
+  function keep(change) {
+    if (!anchor?.node.isConnected) anchor = look();
+    document.documentElement.classList.add("refreshing");
+    change();
+    settle();
+  }
 
   async function restore() {
     const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
@@ -60,7 +123,8 @@ export function startPlace({ months, findCell }) {
 }
 
 // Loads the page anew, with the first photo that is seen and is not of `moved` at its height.
-export function reloadInPlace(moved = new Set()) {
+// named: the month shall stand in the query too, for a page that shows a decade at a time.
+export function reloadInPlace(moved = new Set(), { named = false } = {}) {
   const top = (cell) => cell.getBoundingClientRect().top;
   const sections = [...document.querySelectorAll(".month")];
   if (scrollY < 1 || !sections.length) {
@@ -70,7 +134,10 @@ export function reloadInPlace(moved = new Set()) {
     const cell = cells.find((one) => top(one) > 40 && top(one) < innerHeight && !moved.has(one.dataset.photo));
     const section = cell?.closest(".month") ?? sectionAt(sections, LINE);
     const to = `#${section.id}`;
-    history.replaceState(history.state, "", to);
+    const address = new URL(to, location.href);
+    if (named) address.searchParams.delete("decade");
+    if (named) address.searchParams.set("month", section.id.slice(2));
+    history.replaceState(history.state, "", address);
     history.scrollRestoration = "manual";
     sessionStorage.setItem(KEY, JSON.stringify({ to, ...(cell && { photo: cell.dataset.photo, top: top(cell) }) }));
   }
@@ -78,6 +145,18 @@ export function reloadInPlace(moved = new Set()) {
 }
 
 const monthNumber = (key) => Number(key.slice(0, 4)) * 12 + Number(key.slice(5));
+
+// The first that reaches below the bar; they stand in page order.
+function firstSeen(nodes) {
+  let low = 0;
+  let high = nodes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (nodes[middle].getBoundingClientRect().bottom > TOP + 1) high = middle;
+    else low = middle + 1;
+  }
+  return nodes[low];
+}
 
 // The section that is at this height of the screen; they stand in page order.
 export function sectionAt(sections, line) {

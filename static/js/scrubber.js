@@ -1,8 +1,12 @@
-// Where in time the page is, and a way to any month: years at the edge, a list on a phone.
+// Where in time the page is, and a way to any month: years and months at the edge. A phone has a
+// handle there while the page moves, and a list.
 
 import { sectionAt } from "./place.js";
 
 const LONG_SCREENS = 6;
+const SCROLLED_SCREENS = 3; // a page of fewer needs no handle
+const STAYS_MS = 900; // the month's name, after the page stands still
+const TICK_PX = 3; // marks of months stand no closer
 
 export function startScrubber(scrubber, select, { months }) {
   const sections = [...months.querySelectorAll(".month")];
@@ -81,11 +85,37 @@ function startSlider(scrubber, months) {
   slider.className = "scrubber-here";
   here.replaceWith(slider);
 
-  function markDense() {
+  const ticks = document.createElement("div");
+  ticks.className = "scrubber-ticks";
+  scrubber.prepend(ticks);
+
+  function draw() {
     scrubber.classList.toggle("dense", scrubber.clientHeight / links.length < 17);
+    const marks = [];
+    let last = -TICK_PX;
+    for (const year of years)
+      for (const section of toSection(year)) {
+        const y = placeOf(section.offsetTop, year);
+        if (y - last < TICK_PX) continue;
+        last = y;
+        const mark = document.createElement("i");
+        mark.style.top = `${y}px`;
+        mark.classList.toggle("year", section === year.first);
+        marks.push(mark);
+      }
+    ticks.replaceChildren(...marks);
   }
-  markDense();
-  addEventListener("resize", markDense);
+
+  // Where on the bar the page's `top` is, which lies in this year.
+  function placeOf(top, year) {
+    const { top: first, height } = span(year);
+    const part = Math.min(1, Math.max(0, (top - first) / height));
+    const item = year.link.parentElement;
+    return item.offsetTop + 9 + part * Math.max(0, item.offsetHeight - 1);
+  }
+  draw();
+  let drawing = 0;
+  addEventListener("resize", () => (drawing ||= requestAnimationFrame(() => ((drawing = 0), draw()))));
 
   function show(section, y) {
     slider.setAttribute("aria-valuenow", String(sections.indexOf(section) + 1));
@@ -98,18 +128,20 @@ function startSlider(scrubber, months) {
 
   function flash() {
     bubble.hidden = false;
+    scrubber.classList.toggle("moving", document.documentElement.scrollHeight > SCROLLED_SCREENS * innerHeight);
     clearTimeout(hideTimer);
-    if (!dragging) hideTimer = setTimeout(() => (bubble.hidden = true), 900);
+    if (dragging) return;
+    hideTimer = setTimeout(() => {
+      bubble.hidden = true;
+      scrubber.classList.remove("moving");
+    }, STAYS_MS);
   }
 
   let moved = false;
   scrubber.addEventListener("at", ({ detail: section }) => {
     const year = years.find(({ first, last }) => section.offsetTop >= first.offsetTop && section.offsetTop <= last.offsetTop);
     if (!year) return;
-    const { top, height } = span(year);
-    const part = Math.min(1, Math.max(0, (scrollY + 60 - top) / height));
-    const item = year.link.parentElement;
-    show(section, item.offsetTop + 9 + part * Math.max(0, item.offsetHeight - 1));
+    show(section, placeOf(scrollY + 60, year));
     if (moved) flash();
     moved = true;
   });

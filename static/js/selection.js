@@ -2,10 +2,9 @@
 
 import { fetchFragment, post, sentenceOf } from "./api.js";
 import { cellOf } from "./cells.js";
+import { startPress } from "./press.js";
 import { listErrors, photos, undoOperation } from "./reports.js";
 
-const LONG_PRESS_MS = 450;
-const TREMBLE_PX = 10;
 const LOADS_AT_ONCE = 4;
 const MOST_AT_ONCE = 50; // photos that are written within one request where long work is under way
 const FAVORITE = 5;
@@ -14,9 +13,10 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
   const { months } = sections;
   let blocks = [...months.querySelectorAll(".cells")];
   const chosen = new Map(); // photo id -> its block
-  const asked = new Map(); // block that is not filled -> the ids that the server named
+  const asked = new Map(); // block that is not filled -> the photos that the server named
   const count = bar.querySelector("[data-selection-count]");
   let anchor = null; // where a range begins: { id, block }
+  let drag = null; // a finger that chooses: where from, and what was chosen before
   let gathering = null;
   let frame = 0;
 
@@ -35,23 +35,47 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
   // From where the last choice was to here, with all that lies between, seen or not.
   async function choseTo(link) {
     if (!anchor) return toggle(link);
-    const to = { id: idOf(link), block: link.closest(".cells") };
-    const [low, high] = [blocks.indexOf(anchor.block), blocks.indexOf(to.block)].sort((a, b) => a - b);
+    const to = placeOf(link);
+    const list = await listBetween(anchor, to);
+    if (!list) return;
+    for (const [id, block] of list) chosen.set(id, block);
+    anchor = to;
+    tell();
+  }
+
+  const placeOf = (link) => ({ id: idOf(link), block: link.closest(".cells") });
+
+  // All photos from one place to another, with their blocks; null when given up.
+  async function listBetween(from, to) {
+    const [low, high] = [blocks.indexOf(from.block), blocks.indexOf(to.block)].sort((a, b) => a - b);
     const between = blocks.slice(low, high + 1);
     const lists = await gather(between);
-    if (!lists) return;
-    const ends = [anchor, to].map(({ id, block }) => {
-      const before = lists.slice(0, between.indexOf(block)).reduce((sum, ids) => sum + ids.length, 0);
-      return before + lists[between.indexOf(block)].indexOf(id);
-    });
+    if (!lists) return null;
+    const all = between.flatMap((block, number) => lists[number].map(({ id }) => [id, block]));
+    const ends = [from, to].map((end) => all.findIndex(([id]) => id === end.id));
     const [first, last] = ends.sort((a, b) => a - b);
-    let place = 0;
-    between.forEach((block, number) => {
-      for (const id of lists[number]) {
-        if (place >= first && place <= last) chosen.set(id, block);
-        place += 1;
-      }
-    });
+    return all.slice(first, last + 1);
+  }
+
+  // After a long touch: what lies between it and the finger is chosen, or no longer, and what
+  // the finger has left again is as it was.
+  function beginDrag(link) {
+    const adding = !chosen.has(idOf(link));
+    const before = new Map(chosen);
+    toggle(link);
+    drag = { from: anchor, before, adding, to: null };
+  }
+
+  async function dragTo(link) {
+    const one = drag;
+    const to = (one.to = placeOf(link));
+    const list = await listBetween(one.from, to);
+    if (!list || one.to !== to) return;
+    chosen.clear();
+    for (const [id, block] of one.before) chosen.set(id, block);
+    for (const [id, block] of list)
+      if (one.adding) chosen.set(id, block);
+      else chosen.delete(id);
     anchor = to;
     tell();
   }
@@ -63,17 +87,28 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
       return tell();
     }
     const lists = await gather(own);
-    own.forEach((block, number) => lists?.[number].forEach((id) => chosen.set(id, block)));
+    own.forEach((block, number) => lists?.[number].forEach(({ id }) => chosen.set(id, block)));
     tell();
   }
 
-  // The ids of each block, asked for where a block is not filled; null when given up.
+  // Of every photo that is chosen all of its day; photos without a date stand for themselves.
+  async function chooseDays() {
+    const sections = new Set([...chosen.values()].map((block) => block.closest(".month")));
+    const own = blocks.filter((block) => sections.has(block.closest(".month")));
+    const lists = await gather(own);
+    if (!lists) return;
+    const days = new Set(lists.flat().filter(({ id, day }) => day && chosen.has(id)).map(({ day }) => day));
+    own.forEach((block, number) => lists[number].forEach(({ id, day }) => days.has(day) && chosen.set(id, block)));
+    tell();
+  }
+
+  // The photos of each block, asked for where a block is not filled; null when given up.
   async function gather(wanted) {
     const mine = (gathering = new AbortController());
     const lists = new Array(wanted.length);
     const waiting = wanted.keys();
     const work = async () => {
-      for (const number of waiting) lists[number] = await idsOf(wanted[number], mine.signal);
+      for (const number of waiting) lists[number] = await photosOf(wanted[number], mine.signal);
     };
     const slow = setTimeout(() => tell("Selecting…"), 150);
     try {
@@ -89,15 +124,17 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
     }
   }
 
-  async function idsOf(block, signal) {
-    if (!("empty" in block.dataset)) return linksOf(block).map(idOf);
+  async function photosOf(block, signal) {
+    if (!("empty" in block.dataset)) return linksOf(block).map(describe);
     if (!asked.has(block)) {
       const page = document.createElement("template");
       page.innerHTML = await fetchFragment(sections.addressOf(block), signal);
-      asked.set(block, [...page.content.querySelectorAll("a[data-photo]")].map(idOf));
+      asked.set(block, [...page.content.querySelectorAll("a[data-photo]")].map(describe));
     }
     return asked.get(block);
   }
+
+  const describe = (link) => ({ id: idOf(link), day: link.dataset.day });
 
   function clear() {
     gathering?.abort();
@@ -175,36 +212,16 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
     const link = cellOf(event.target);
     if (!link || event.button || event.ctrlKey || event.metaKey) return undefined;
     if (event.target.closest(".cell-star")) return undefined;
-    if (press.fired) event.preventDefault();
-    else if (event.shiftKey) choseTo(link);
+    if (press.takeFired()) return event.preventDefault();
+    if (event.shiftKey) choseTo(link);
     else if (event.target.closest(".cell-check") || chosen.size) toggle(link);
     else return undefined;
-    press.fired = false;
     return event.preventDefault();
   });
   // Shift and a press select photos, not words.
   months.addEventListener("mousedown", (event) => event.shiftKey && cellOf(event.target) && event.preventDefault());
 
-  const press = { timer: 0, fired: false, x: 0, y: 0 };
-  months.addEventListener("pointerdown", (event) => {
-    press.fired = false;
-    clearTimeout(press.timer);
-    const link = event.pointerType === "touch" && event.isPrimary ? cellOf(event.target) : null;
-    if (!link) return;
-    Object.assign(press, { x: event.clientX, y: event.clientY });
-    press.timer = setTimeout(() => {
-      press.fired = true;
-      navigator.vibrate?.(12);
-      toggle(link);
-    }, LONG_PRESS_MS);
-  });
-  months.addEventListener("pointermove", (event) => {
-    if (Math.hypot(event.clientX - press.x, event.clientY - press.y) > TREMBLE_PX) clearTimeout(press.timer);
-  });
-  for (const end of ["pointerup", "pointercancel"]) months.addEventListener(end, () => clearTimeout(press.timer));
-  months.addEventListener("contextmenu", (event) => {
-    if (event.pointerType === "touch" && cellOf(event.target)) event.preventDefault();
-  });
+  const press = startPress(months, { begin: beginDrag, reach: dragTo });
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -212,12 +229,14 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
     if (event.key === "Escape" && (chosen.size || gathering)) clear();
     else if (event.key === "f" && chosen.size) rate(FAVORITE);
     else if (event.key === "Delete" && chosen.size) trashChosen();
+    else if (event.key === "d" && chosen.size) chooseDays();
     else {
       const link = cellOf(event.target);
       if (!link) return;
       if (event.key === "f") stars.toggle(idOf(link));
       else if (event.key === "Delete") trash.move([Number(idOf(link))]);
       else if (event.key === "x") toggle(link);
+      else if (event.key === "d") toggle(link), chooseDays();
       else if (event.key === "X") choseTo(link);
       else return;
     }
@@ -230,6 +249,7 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
     const deed = event.target.closest("[data-deed]")?.dataset.deed;
     if (deed === "favorite") rate(FAVORITE);
     else if (deed === "unfavorite") rate(0);
+    else if (deed === "days") chooseDays();
     else if (deed === "date") changeDates();
     else if (deed === "trash") trashChosen();
     else if (deed === "clear") clear();

@@ -145,7 +145,11 @@ export function startStars(toasts) {
     const panel = page.querySelector(".viewer-panel");
     const focused = panel.contains(document.activeElement) ? (document.activeElement.dataset.number ?? "1") : null;
     const top = panel.scrollTop;
+    // What the file says stays until it has been read again.
+    const facts = panel.querySelector("[data-facts]");
     panel.replaceChildren(...fresh.querySelector(".viewer-panel").childNodes);
+    if (facts) panel.querySelector("[data-facts]").replaceWith(facts);
+    page.dispatchEvent(new CustomEvent("refreshed"));
     panel.scrollTop = top;
     if (focused) panel.querySelector(`[data-number="${focused}"]`)?.focus({ preventScroll: true });
     const [star, now] = [page, fresh].map((one) => one.querySelector(`[data-star="${id}"]`));

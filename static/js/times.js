@@ -1,7 +1,9 @@
 // Times that the server wrote by its own clock, by the clock of who reads them.
 
-export function startTimes() {
-  for (const time of document.querySelectorAll("time[data-local]")) {
+export const startTimes = () => tellTimes(document);
+
+export function tellTimes(place) {
+  for (const time of place.querySelectorAll("time[data-local]")) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.valueOf())) continue;
     time.textContent = name(moment);

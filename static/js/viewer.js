@@ -1,6 +1,7 @@
 // The viewer: the page of a photo in a dialog over the grid, with a way on and back.
 
 import { fetchFragment } from "./api.js";
+import { startFacts } from "./facts.js";
 import { reloadInPlace } from "./place.js";
 import { startZoom } from "./zoom.js";
 
@@ -82,6 +83,8 @@ function fill(place, ...nodes) {
 
 function startPages(place, stars, go, leave) {
   let loading = null;
+  let askFacts = () => {};
+  const ahead = new Map(); // address -> a picture that is decoded before anybody asks for it
 
   async function load(url, thumbnail) {
     loading?.abort();
@@ -89,7 +92,9 @@ function startPages(place, stars, go, leave) {
     try {
       const page = document.createElement("template");
       page.innerHTML = await fetchFragment(url, loading.signal);
+      const before = place.querySelector(".viewer-before, [data-picture], [data-film]");
       fill(place, page.content);
+      standIn(before);
     } catch (error) {
       if (error.name === "AbortError") return;
       const words = document.createElement("p");
@@ -99,6 +104,41 @@ function startPages(place, stars, go, leave) {
       return;
     }
     adopt(thumbnail);
+  }
+
+  // What was seen stays until the next picture can be drawn: never a dark moment in between.
+  function standIn(before) {
+    const next = place.querySelector("[data-picture], [data-film]");
+    if (!next || !(before?.naturalWidth || before?.videoWidth)) return;
+    for (const name of ["data-picture", "data-film", "controls", "alt"]) before.removeAttribute(name);
+    before.classList.add("viewer-before", "fit");
+    before.setAttribute("aria-hidden", "true");
+    before.pause?.();
+    next.before(before);
+    next.classList.add("coming");
+    const picture = next.matches("img") ? next : Object.assign(new Image(), { src: next.poster });
+    const show = () => {
+      if (!next.isConnected) return; // somebody walked on, and it stands in for another one
+      before.remove();
+      next.classList.remove("coming");
+    };
+    picture.decode().then(show, show);
+  }
+
+  // The neighbors, once the picture itself is there.
+  function lookAhead(picture) {
+    const wanted = [...place.querySelectorAll("[data-ahead]")].map((link) => new URL(link.dataset.ahead, location.href).href);
+    const begin = () => {
+      for (const address of ahead.keys()) if (!wanted.includes(address)) ahead.delete(address);
+      for (const address of wanted) {
+        if (ahead.has(address)) continue;
+        const image = Object.assign(new Image(), { src: address });
+        ahead.set(address, image);
+        image.decode().catch(() => ahead.delete(address));
+      }
+    };
+    if (!picture || picture.complete) begin();
+    else for (const end of ["load", "error"]) picture.addEventListener(end, begin, { once: true });
   }
 
   function adopt(thumbnail) {
@@ -120,6 +160,8 @@ function startPages(place, stars, go, leave) {
       });
     if (place.matches("dialog")) place.querySelector("[data-photo]").focus({ preventScroll: true });
     adoptFilm(stage);
+    askFacts = startFacts(place.querySelector(".viewer-page"), () => !place.classList.contains("panel-closed"));
+    if (place.matches("dialog")) lookAhead(picture);
     if (!picture) return;
     picture.classList.add("fit");
     // The small picture is there already: it stands in until the large one has come.
@@ -128,7 +170,7 @@ function startPages(place, stars, go, leave) {
     picture.addEventListener("load", () => (picture.style.backgroundImage = ""), { once: true });
     picture.addEventListener("error", () => giveWay(picture));
     if (picture.complete && !picture.naturalWidth) giveWay(picture); // it failed before this ran
-    const zoom = startZoom(stage, picture, { swipe, onDeep: showOriginal });
+    const zoom = startZoom(stage, picture, { swipe, onDeep: showOriginal, hold: holder(stage) });
     place.querySelector("[data-original]")?.addEventListener("click", (event) => {
       event.preventDefault();
       showOriginal();
@@ -149,18 +191,32 @@ function startPages(place, stars, go, leave) {
     setTimeout(() => film?.networkState === HTMLMediaElement.NETWORK_NO_SOURCE && giveWay(film));
     place.querySelector("[data-live]")?.addEventListener("click", (event) => {
       event.preventDefault();
-      if (stage.querySelector(".viewer-live")) return;
-      const link = event.currentTarget;
-      const live = Object.assign(document.createElement("video"), {
-        className: "viewer-live",
-        src: link.dataset.live,
-        autoplay: true,
-        playsInline: true,
-      });
-      live.addEventListener("error", () => go(link.href)); // its own page says what to do
-      for (const end of ["ended", "click"]) live.addEventListener(end, () => live.remove());
-      stage.append(live);
+      playLive(stage, event.currentTarget);
     });
+  }
+
+  function playLive(stage, link) {
+    if (stage.querySelector(".viewer-live")) return () => {};
+    const live = Object.assign(document.createElement("video"), {
+      className: "viewer-live",
+      src: link.dataset.live,
+      playsInline: true,
+    });
+    live.addEventListener("error", () => go(link.href)); // its own page says what to do
+    for (const end of ["ended", "click"]) live.addEventListener(end, () => live.remove());
+    stage.append(live);
+    // A finger that has not yet left the page may not begin a sound.
+    live.play().catch(() => {
+      live.muted = true;
+      live.play().catch(() => {});
+    });
+    return () => live.remove();
+  }
+
+  // A Live Photo plays for as long as its picture is pressed.
+  function holder(stage) {
+    const link = place.querySelector("[data-live]");
+    return link && (() => playLive(stage, link));
   }
 
   const ratio = (image) => image.naturalWidth / image.naturalHeight;
@@ -178,20 +234,25 @@ function startPages(place, stars, go, leave) {
     );
   }
 
+  // Whether the picture goes.
   function swipe(x, y) {
-    if (Math.abs(x) > Math.abs(y) && Math.abs(x) > SWIPE_PX) step(x < 0 ? "next" : "previous");
-    else if (y > SWIPE_PX && Math.abs(y) > Math.abs(x)) leave();
+    if (Math.abs(x) > Math.abs(y)) return Math.abs(x) > SWIPE_PX && step(x < 0 ? "next" : "previous");
+    if (y <= SWIPE_PX) return false;
+    leave();
+    return true;
   }
 
   function step(name) {
     const link = place.querySelector(`[data-${name}]`);
     if (link) go(link.href);
+    return Boolean(link);
   }
 
   function togglePanel() {
     const closed = !place.classList.contains("panel-closed");
     place.classList.toggle("panel-closed", closed);
     sessionStorage.setItem(PANEL_KEY, closed ? "1" : "0");
+    askFacts();
   }
 
   document.addEventListener("keydown", (event) => {

@@ -1,15 +1,21 @@
-// Zoom by pinch, wheel, double tap and double click; drag while zoomed, swipe while not.
+// Zoom by pinch, wheel, double tap and double click; drag while zoomed, swipe while not. A press
+// that lasts holds, where there is something to hold.
 
 const MOST = 8;
 const DEEP = 1.6; // from here on the original is worth loading
 
-export function startZoom(stage, picture, { swipe, onDeep }) {
+const HOLD_MS = 350;
+
+// swipe: whether the picture goes. hold: begins what lasts for as long as the press, and gives its end.
+export function startZoom(stage, picture, { swipe, onDeep, hold }) {
   const pointers = new Map();
   let scale = 1;
   let x = 0;
   let y = 0;
   let start = null;
   let lastTap = 0;
+  let holdTimer = 0;
+  let release = null;
 
   function apply() {
     const width = stage.clientWidth;
@@ -42,6 +48,11 @@ export function startZoom(stage, picture, { swipe, onDeep }) {
     pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     stage.setPointerCapture(event.pointerId);
     start = { ...middle(), scale, at: { x, y }, moved: false, pinched: pointers.size > 1 };
+    clearTimeout(holdTimer);
+    if (hold && pointers.size === 1) holdTimer = setTimeout(() => (release = hold()), HOLD_MS);
+  });
+  stage.addEventListener("contextmenu", (event) => {
+    if (hold && event.pointerType === "touch") event.preventDefault();
   });
 
   stage.addEventListener("pointermove", (event) => {
@@ -49,23 +60,40 @@ export function startZoom(stage, picture, { swipe, onDeep }) {
     pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     const now = middle();
     start.moved ||= Math.hypot(now.x - start.x, now.y - start.y) > 8;
+    if (start.moved || pointers.size > 1) clearTimeout(holdTimer);
+    if (release) return;
     if (pointers.size > 1) zoomAt(now.x, now.y, (start.scale * now.gap) / Math.max(1, start.gap));
     else if (scale > 1) {
       x = start.at.x + now.x - start.x;
       y = start.at.y + now.y - start.y;
       apply();
-    }
+    } else if (start.moved && !start.pinched) follow(now.x - start.x, now.y - start.y);
   });
+
+  // The picture goes with the finger: to a side, or down.
+  function follow(right, down) {
+    const sideways = Math.abs(right) > Math.abs(down);
+    picture.style.transform = sideways ? `translateX(${right}px)` : `translateY(${Math.max(0, down)}px)`;
+  }
 
   function lift(event) {
     if (!pointers.delete(event.pointerId)) return;
+    clearTimeout(holdTimer);
+    if (release) {
+      release();
+      release = null;
+      return;
+    }
     if (pointers.size) {
       start = { ...middle(), scale, at: { x, y }, moved: true, pinched: true };
       return;
     }
-    if (event.type === "pointercancel") return;
-    if (!start.moved && !start.pinched) tap(event);
-    else if (scale === 1 && !start.pinched) swipe(event.clientX - start.x, event.clientY - start.y);
+    const isSwipe = start.moved && scale === 1 && !start.pinched;
+    if (event.type !== "pointercancel") {
+      if (!start.moved && !start.pinched) tap(event);
+      else if (isSwipe && swipe(event.clientX - start.x, event.clientY - start.y)) return;
+    }
+    if (isSwipe) apply();
   }
   stage.addEventListener("pointerup", lift);
   stage.addEventListener("pointercancel", lift);
