@@ -37,6 +37,7 @@ class Run:
 
     seconds: float
     output: bytes
+    errors: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Workshop:
         with contextlib.suppress(ValueError):
             if "found" in json.loads(run.output):
                 return run
-        raise MeasureError(f"{verb} gave no report: {run.output[-300:]!r}")
+        # Its exit status is 1 over files with problems, and over a crash.
+        raise MeasureError(_describe_failure(command, _EXIT_PROBLEMS, run.errors))
 
     def time(
         self, command: Sequence[str], *, statuses: Sequence[int] = (0,), keep: bool = True
@@ -116,7 +118,7 @@ class Workshop:
         seconds = time.perf_counter() - began
         if done.returncode not in statuses:
             raise MeasureError(_describe_failure(command, done.returncode, done.stderr))
-        return Run(seconds, done.stdout or b"")
+        return Run(seconds, done.stdout or b"", done.stderr)
 
     def time_together(self, commands: Sequence[Sequence[str]]) -> float:
         """Seconds until the last of several programs that run side by side has ended."""
