@@ -25,6 +25,7 @@ _MANY: Final = 10  # times as many tiny files as small ones
 _CAMERA_SHARE: Final = 0.06
 _MOST_REPEATS: Final = 3
 _EXIT_PROBLEMS: Final = 1
+_NO_COMPILED_CODE: Final = frozenset({"PYTHONDONTWRITEBYTECODE"})
 
 
 class MeasureError(Exception):
@@ -142,8 +143,16 @@ class Workshop:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Lightkeep remembers per user where libraries are; these are not to stay."""
-        return {**os.environ, "XDG_STATE_HOME": str(self.place / "state")}
+        """Lightkeep remembers per user where libraries are; these are not to stay. Compiled code
+        is kept, as where it is installed.
+        """
+        kept = {name: value for name, value in os.environ.items() if name not in _NO_COMPILED_CODE}
+        compiled = str(self.files_dir / "compiled")
+        return {
+            **kept,
+            "PYTHONPYCACHEPREFIX": compiled,
+            "XDG_STATE_HOME": str(self.place / "state"),
+        }
 
 
 PROGRAM: Final = (sys.executable, str(REPOSITORY / "cli.py"))
