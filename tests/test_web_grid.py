@@ -6,8 +6,10 @@ import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import url_for
 from flask.testing import FlaskClient
 from pictures import make_jpeg
 from rows import make_record
@@ -18,7 +20,7 @@ from app import create_app
 from catalog import PhotoRecord
 from library import Library, open_library
 from settings import load_settings
-from web import grid
+from web import common, grid, photos
 
 QUOTE_NAME = '"onerror=alert(1) x=".jpg'
 SCRIPT_NAME = "<script>alert(1)<!--.jpg"
@@ -318,3 +320,21 @@ def test_months_have_the_names_people_use() -> None:
     assert grid.month_title("2022-07") == "July 2022"
     assert grid.month_title("0987-01") == "January 987"
     assert grid.month_title("undated") == "Undated"
+
+
+@pytest.mark.parametrize("script_root", ["", "/lib"])
+@pytest.mark.parametrize("query", ["", "?favorites=1", "?favorites=1&order=oldest"])
+def test_the_addresses_of_a_cell_are_those_that_flask_makes(
+    opened: Library, query: str, script_root: str
+) -> None:
+    app = create_app(library=opened)
+    with opened.database.reading() as connection:
+        photo = catalog.get_photo_at(connection, "a.jpg")
+    with app.test_request_context(f"/{query}", environ_overrides={"SCRIPT_NAME": script_root}):
+        photo_filter = common.read_filter()
+        view: dict[str, Any] = common.view_query(photo_filter)
+        page = url_for("photos.show_photo", photo_id=photo.id, **view)
+        assert photos.photo_address(photo, photo_filter) == page
+        version = photos.picture_version(photo)
+        picture = url_for("photos.send_thumbnail", photo_id=photo.id, v=version)
+        assert photos.thumbnail_address(photo) == picture
