@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from errors import NotFoundError
@@ -100,6 +101,8 @@ PHOTO_COLUMNS: Final = ", ".join(field.name for field in fields(Photo))
 
 _KNOWN_COLUMNS: Final = ", ".join(KnownFile._fields)
 _RECORD_COLUMNS: Final = tuple(field.name for field in fields(PhotoRecord))
+# `astuple` would copy each value deeply: a fifth of the time of this process at a first index.
+_values_of: Final = attrgetter(*_RECORD_COLUMNS)
 
 
 def iterate_photos(connection: sqlite3.Connection) -> Iterator[Photo]:
@@ -168,7 +171,7 @@ def insert_photos(
     connection.executemany(
         f"INSERT INTO photos ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608  constants only
         " ON CONFLICT (current_path) WHERE missing_since IS NULL DO NOTHING",
-        ((added_at, *astuple(record)) for record in records),
+        ((added_at, *_values_of(record)) for record in records),
     )
 
 
@@ -195,7 +198,7 @@ def update_photos(connection: sqlite3.Connection, records: Mapping[int, PhotoRec
     )
     connection.executemany(
         f"UPDATE photos SET {assignments}, missing_since = NULL WHERE id = ?{len(places) + 1}",  # noqa: S608  constants only
-        ((*astuple(record), key) for key, record in records.items()),
+        ((*_values_of(record), key) for key, record in records.items()),
     )
 
 
