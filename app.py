@@ -32,6 +32,7 @@ from web import (
     duplicates,
     edits,
     favorites,
+    filters,
     grid,
     guards,
     imports,
@@ -67,7 +68,19 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     common.register(app)
     guards.register(app)
     rooms = (
-        *(auth, grid, photos, operations, favorites, dates, edits, imports, trash, duplicates),
+        *(
+            auth,
+            grid,
+            filters,
+            photos,
+            operations,
+            favorites,
+            dates,
+            edits,
+            imports,
+            trash,
+            duplicates,
+        ),
         *(performance, api_document),
     )
     for room in rooms:

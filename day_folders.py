@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -107,14 +107,19 @@ class DayFolders:
     def remove_empty(self, paths: Iterable[str]) -> None:
         """Remove the folders that moves from these paths have left empty, and what that leaves."""
         for start in sorted({os.path.dirname(path) for path in paths}, key=len, reverse=True):
-            folder = start
-            while folder:
-                try:
-                    # Nothing but a truly empty folder can be removed so.
-                    os.rmdir(self._locate(folder))
-                except (OSError, EditRefusedError):
-                    break
-                folder = os.path.dirname(folder)
+            self._remove_while_empty(_list_upwards(start))
+
+    def _remove_while_empty(self, folders: Iterable[str]) -> None:
+        for folder in folders:
+            try:
+                # Nothing but a truly empty folder can be removed so.
+                os.rmdir(self._locate(folder))
+            except (OSError, EditRefusedError):
+                break
+
+    def _list_absent(self, folder: str) -> list[str]:
+        """Those of a folder and the ones around it that are not there, the inmost first."""
+        return [one for one in _list_upwards(folder) if not os.path.lexists(self._locate(one))]
 
     # -- one move ----------------------------------------------------------------------------
 
@@ -130,6 +135,7 @@ class DayFolders:
         exactly: bool = False,
     ) -> str:
         path = photo.current_path
+        made_here = self._list_absent(folder)
         try:
             found = find_file(self.parts.places.root, path)
             sidecar = found.sidecar.path if found.sidecar else None
@@ -159,6 +165,7 @@ class DayFolders:
         except (OSError, LibraryError) as error:
             if isinstance(error, LibraryError) and error.status >= 500:
                 raise
+            self._remove_while_empty(made_here)
             why = error.message if isinstance(error, LibraryError) else error.strerror or error
             raise EditRefusedError(f"{path} has its date, but was not moved: {why}") from error
         return target
@@ -253,6 +260,13 @@ class DayFolders:
 
     def _locate(self, path: str) -> str:
         return self.parts.places.locate(Place.FILE, path)
+
+
+def _list_upwards(folder: str) -> Iterator[str]:
+    """A relative folder and those around it, without the library itself."""
+    while folder:
+        yield folder
+        folder = os.path.dirname(folder)
 
 
 def _name(photo: Photo) -> str:

@@ -167,6 +167,9 @@ INDICES: Final = (
     "CREATE UNIQUE INDEX idx_current_path ON photos (current_path) WHERE missing_since IS NULL",
     # The months of the page are counted from this index alone.
     "CREATE INDEX idx_present_date_id ON photos (missing_since, date_taken, id)",
+    # All that a filter or the words of a search look at, in page order (photo_filter).
+    "CREATE INDEX idx_present_search ON photos (missing_since, date_taken, id, rating, file_type,"
+    " added_at, camera, current_path)",
     "CREATE INDEX idx_content_hash ON photos (content_hash)",
     "CREATE INDEX idx_media_hash ON photos (media_hash)",
     "CREATE INDEX idx_date_taken ON photos (date_taken)",

@@ -26,7 +26,7 @@ from operation_parameters import PARAMETERS, check_parameters, known_type
 from operation_progress import Progress
 from operation_runner import Deed, OperationContext, OperationRunner, OperationStopped
 from operation_state import Operation, OperationStatus, OperationType
-from photo_listing import PhotoFilter
+from photo_filter import PhotoFilter
 from plan_runner import PlanRunner
 from settings import Settings
 from trash import Trash

@@ -10,13 +10,18 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import photo_listing
 from db import Database
-from photo_listing import Counts, Month, PhotoFilter
+from filter_choices import Choices, list_choices
+from photo_filter import PhotoFilter
+from photo_listing import Counts, Month
 
 T = TypeVar("T")
+
+MOST_VALUES: Final = 200
+"""Of views that differ by the words of a search there is no end; the oldest goes first."""
 
 
 class ListingCache:
@@ -48,6 +53,10 @@ class ListingCache:
             lambda connection: photo_listing.count_listed(connection, photo_filter),
         )
 
+    def list_choices(self) -> Choices:
+        """As `filter_choices.list_choices`."""
+        return self._get("choices", list_choices)
+
     def _get(self, key: object, count: Callable[[sqlite3.Connection], T]) -> T:
         version = self._database.data_version()
         with self._lock:
@@ -62,5 +71,7 @@ class ListingCache:
             value = count(connection)
         with self._lock:
             if version == self._version:
+                if len(self._values) >= MOST_VALUES:
+                    del self._values[next(iter(self._values))]
                 self._values[key] = value
         return value

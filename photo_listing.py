@@ -1,7 +1,7 @@
 """What the pages list: months, pages of photos, neighbors, companions, counts.
 
 Page order is capture date, newest or oldest first, then id; photos without a date stand
-behind all others. A missing photo is in no list.
+behind all others. A missing photo is in no list but that of missing ones.
 """
 
 from __future__ import annotations
@@ -15,23 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
-from catalog import FAVORITE_RATING, PHOTO_COLUMNS, UNDATED, Photo, get_photo
+from catalog import PHOTO_COLUMNS, UNDATED, Photo, get_photo
 from errors import InvalidRequestError
+from photo_filter import PhotoFilter, source, visible
 
 _LARGEST_ID: Final = 2**63 - 1
 _FOREIGN_CURSOR: Final = "This cursor is not one that the library gave."
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoFilter:
-    """Which photos a page shows, and from which end.
-
-    companions: also those that are shown by their leader's cell (`photo_pairs`).
-    """
-
-    favorites: bool = False
-    newest_first: bool = True
-    companions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +55,14 @@ class Counts:
     unkept: int
 
 
-_LED: Final = "id NOT IN (SELECT photo_id FROM companions)"
-_LED_BY_FAVORITE: Final = (
-    # For each photo by itself: a list of all such companions begins at the favorites.
-    "NOT EXISTS (SELECT 1 FROM companions CROSS JOIN photos AS leader ON leader.id = leader_id"  # noqa: S608  constants only
-    " WHERE photo_id = photos.id AND leader.missing_since IS NULL"
-    f" AND leader.rating = {FAVORITE_RATING})"
-)
-"""Among favorites a companion stands for itself unless its leader is one."""
-
-
 def list_months(connection: sqlite3.Connection, photo_filter: PhotoFilter) -> list[Month]:
     """Every month that has photos, in page order; `undated` last."""
+    shown = visible(photo_filter)
     rows = connection.execute(
         "SELECT substr(date_taken, 1, 7) AS month, count(*), min(date_taken), max(date_taken)"  # noqa: S608  constants only
-        f" FROM photos WHERE {_visible(photo_filter)} GROUP BY month"
-        f" ORDER BY month IS NULL, month {_direction(photo_filter)}"
+        f" FROM {source(photo_filter)} WHERE {shown.sql} GROUP BY month"
+        f" ORDER BY month IS NULL, month {_direction(photo_filter)}",
+        shown.values,
     )
     return [
         Month(month or UNDATED, count, first and first[:10], last and last[:10])
@@ -103,10 +84,11 @@ def list_month_photos(
     else:
         # ':' sorts behind every digit and the '-' of a day, so this is the whole month.
         condition, bounds = "date_taken >= ? AND date_taken < ?", [f"{key}-", f"{key}:"]
+    shown = visible(photo_filter)
     rows = connection.execute(
-        f"SELECT {PHOTO_COLUMNS} FROM photos WHERE {condition} AND {_visible(photo_filter)}"  # noqa: S608  constants only
+        f"SELECT {PHOTO_COLUMNS} FROM {source(photo_filter)} WHERE {condition} AND {shown.sql}"  # noqa: S608  constants only
         f" ORDER BY {_order(photo_filter)} LIMIT ? OFFSET ?",
-        [*bounds, limit, offset],
+        [*bounds, *shown.values, limit, offset],
     )
     return [Photo(*row) for row in rows]
 
@@ -147,10 +129,11 @@ def _list_after(
     elif after is not None:
         condition += f" AND id {sign} ?"
         values = [after[1]]
+    shown = visible(photo_filter)
     rows = connection.execute(
-        f"SELECT {PHOTO_COLUMNS} FROM photos WHERE {condition} AND {_visible(photo_filter)}"  # noqa: S608  constants only
+        f"SELECT {PHOTO_COLUMNS} FROM {source(photo_filter)} WHERE {condition} AND {shown.sql}"  # noqa: S608  constants only
         f" ORDER BY {_order(photo_filter)} LIMIT ?",
-        [*values, limit],
+        [*values, *shown.values, limit],
     )
     return [Photo(*row) for row in rows]
 
@@ -208,9 +191,9 @@ def count_photos(connection: sqlite3.Connection) -> Counts:
     """How many cells there are, without a date, of favorites; and how many photos are missing."""
     # Counts that an index answers each, where one pass would read every row.
     row = connection.execute(
-        f"SELECT (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter())}),"  # noqa: S608  constants only
-        f" (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter())} AND date_taken IS NULL),"
-        f" (SELECT count(*) FROM photos WHERE {_visible(PhotoFilter(favorites=True))}),"
+        f"SELECT (SELECT count(*) FROM photos WHERE {visible(PhotoFilter()).sql}),"  # noqa: S608  constants only
+        f" (SELECT count(*) FROM photos WHERE {visible(PhotoFilter()).sql} AND date_taken IS NULL),"
+        f" (SELECT count(*) FROM photos WHERE {visible(PhotoFilter(favorites=True)).sql}),"
         " (SELECT count(*) FROM photos WHERE missing_since > ''),"
         " (SELECT count(*) FROM photos WHERE kept_in = 'database' AND missing_since IS NULL)"
     ).fetchone()
@@ -219,7 +202,11 @@ def count_photos(connection: sqlite3.Connection) -> Counts:
 
 def count_listed(connection: sqlite3.Connection, photo_filter: PhotoFilter) -> int:
     """How many photos all pages of this listing have together."""
-    row = connection.execute(f"SELECT count(*) FROM photos WHERE {_visible(photo_filter)}")  # noqa: S608  constants only
+    shown = visible(photo_filter)
+    row = connection.execute(
+        f"SELECT count(*) FROM {source(photo_filter)} WHERE {shown.sql}",  # noqa: S608  constants only
+        shown.values,
+    )
     count: int = row.fetchone()[0]
     return count
 
@@ -246,15 +233,6 @@ def list_chosen(connection: sqlite3.Connection, photo_ids: Sequence[int]) -> lis
     )
     found = {photo.id: photo for photo in (Photo(*row) for row in rows)}
     return [found[photo_id] for photo_id in dict.fromkeys(photo_ids) if photo_id in found]
-
-
-def _visible(photo_filter: PhotoFilter) -> str:
-    conditions = ["missing_since IS NULL"]
-    if photo_filter.favorites:
-        conditions.append(f"rating = {FAVORITE_RATING}")
-    if not photo_filter.companions:
-        conditions.append(_LED_BY_FAVORITE if photo_filter.favorites else _LED)
-    return " AND ".join(conditions)
 
 
 def _direction(photo_filter: PhotoFilter) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from warm_processes import WarmProcesses
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -18,6 +20,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def warm_processes() -> Iterator[WarmProcesses]:
+    processes = WarmProcesses()
+    yield processes
+    processes.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_starts(request: pytest.FixtureRequest, warm_processes: WarmProcesses) -> Iterator[None]:
+    """Workers and ExifTools go from test to test, but in modules marked `own_processes`."""
+    if request.node.get_closest_marker("own_processes"):
+        yield
+        return
+    with warm_processes.used():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -35,6 +35,7 @@ def serve(library: Library, app: Flask | None = None) -> tuple[str, Callable[[],
 
     def stop() -> None:
         server.close()
+        server.task_dispatcher.shutdown(timeout=5)
         library.close()
 
     return f"http://127.0.0.1:{server.effective_port}", stop

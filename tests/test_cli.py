@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from old_databases import make_old, photo_row
 from pictures import make_jpeg
+from terminal_box import run
 
 import cli
 import operation_state
@@ -42,7 +43,8 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def _run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+def start(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, with what the log says at standard error."""
     return subprocess.run(
         [sys.executable, cli.__file__, *map(str, words)],
         capture_output=True,
@@ -53,14 +55,14 @@ def _run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_index_says_what_it_found_and_ends_with_0(photos: Path) -> None:
-    result = _run("index", photos)
+    result = run("index", photos)
     assert result.returncode == 0
     assert "2 photos found; 2 added" in result.stdout
     assert "2 files read" in result.stdout
 
 
 def test_index_prints_json_and_nothing_else(photos: Path) -> None:
-    result = _run("index", photos, "--json")
+    result = start("index", photos, "--json")
     report = json.loads(result.stdout)
     assert set(report) >= REPORT_KEYS
     assert (report["status"], report["added"]) == ("completed", 2)
@@ -68,28 +70,28 @@ def test_index_prints_json_and_nothing_else(photos: Path) -> None:
 
 def test_index_ends_with_1_and_names_the_file_that_had_problems(photos: Path) -> None:
     (photos / "bad.jpg").write_text("not a photo")
-    result = _run("index", photos)
+    result = run("index", photos)
     assert result.returncode == 1
     assert "bad.jpg: " in result.stdout
 
 
 def test_a_file_name_cannot_steer_the_terminal(photos: Path) -> None:
     (photos / "\x1b[31mred\n.jpg").write_text("not a photo")
-    result = _run("index", photos)
+    result = run("index", photos)
     assert "\x1b" not in result.stdout
     assert "\\x1b[31mred\\n.jpg" in result.stdout
 
 
 def test_a_dry_run_leaves_no_trace(photos: Path) -> None:
     before = sorted(photos.rglob("*"))
-    report = json.loads(_run("index", photos, "--dry-run", "--json").stdout)
+    report = json.loads(run("index", photos, "--dry-run", "--json").stdout)
     assert (report["status"], report["added"]) == ("planned", 2)
     assert sorted(photos.rglob("*")) == before
 
 
 def test_list_gives_one_json_object_a_photo(photos: Path) -> None:
-    _run("index", photos)
-    lines = _run("list", photos, "--json").stdout.splitlines()
+    run("index", photos)
+    lines = run("list", photos, "--json").stdout.splitlines()
     listed = [json.loads(line) for line in lines]
     assert [photo["current_path"] for photo in listed] == ["a.jpg", "b.jpg"]
     assert list(listed[0]) == list(PUBLIC_FIELDS)
@@ -100,7 +102,7 @@ def test_list_gives_one_json_object_a_photo(photos: Path) -> None:
 def test_the_data_folder_can_be_elsewhere(photos: Path, tmp_path: Path, place: str) -> None:
     option = ("--data-dir", tmp_path / "data")
     words = (*option, "index", photos) if place == "before" else ("index", photos, *option)
-    assert _run(*words).returncode == 0
+    assert run(*words).returncode == 0
     assert (tmp_path / "data/photo_library.db").is_file()
     assert not (photos / ".library/photo_library.db").exists()
 
@@ -122,14 +124,14 @@ def test_bad_input_gets_a_sentence_and_2(
     photos: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], sentence: str
 ) -> None:
     monkeypatch.chdir(photos.parent)
-    result = _run(*words)
+    result = run(*words)
     assert result.returncode == 2
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_the_log_has_the_figures_of_an_operation_in_one_line(photos: Path) -> None:
-    result = _run("index", photos, "--json")
+    result = start("index", photos, "--json")
     lines = [line for line in result.stderr.splitlines() if "update_index completed" in line]
     assert len(lines) == 1
     for words in ("lightkeep: ", "walk: ", "read: ", "hash: ", "tags: ", "database: ", "cache: "):
@@ -142,18 +144,18 @@ def test_a_quick_index_says_what_it_did_not_read(photos: Path) -> None:
     make_jpeg(folder / "old.jpg", 200)
     for path in (folder, photos):
         os.utime(path, (1, 1))
-    _run("index", photos)
-    report = json.loads(_run("index", photos, "--quick", "--json").stdout)
+    run("index", photos)
+    report = json.loads(run("index", photos, "--quick", "--json").stdout)
     assert (report["found"], report["unchanged"], report["added"]) == (3, 3, 0)
     # What was made a moment ago is read again, for its ctime is young.
     assert report["folders_passed"] == 0
-    planned = _run("index", photos, "--quick", "--dry-run")
+    planned = run("index", photos, "--quick", "--dry-run")
     assert (planned.returncode, "3 photos found" in planned.stdout) == (0, True)
 
 
 def test_a_library_in_use_ends_with_75(photos: Path) -> None:
     library = open_library(load_settings(photos))
-    result = _run("index", photos)
+    result = run("index", photos)
     library.close()
     assert result.returncode == 75
     assert "in use by Lightkeep" in result.stderr
@@ -162,31 +164,31 @@ def test_a_library_in_use_ends_with_75(photos: Path) -> None:
 def test_the_brake_says_how_to_go_on(photos: Path) -> None:
     for number in range(60):
         make_jpeg(photos / f"many/{number}.jpg", 100 + number)
-    _run("index", photos)
+    run("index", photos)
     shutil.rmtree(photos / "many")
-    result = _run("index", photos)
+    result = run("index", photos)
     assert result.returncode == 2
     assert "60 of 62 photos vanished" in result.stderr
     assert "--accept-missing" in result.stderr
-    assert _run("index", photos, "--accept-missing").returncode == 0
+    assert run("index", photos, "--accept-missing").returncode == 0
 
 
 def test_a_damaged_settings_file_is_named(photos: Path) -> None:
     (photos / ".library").mkdir()
     (photos / ".library/settings.toml").write_text("wrokers = 3")
-    result = _run("index", photos)
+    result = run("index", photos)
     assert result.returncode == 2
     assert "wrokers" in result.stderr
 
 
 def test_a_reader_that_goes_away_is_no_error(photos: Path) -> None:
-    _run("index", photos)
+    run("index", photos)
     command = f"{sys.executable} {cli.__file__} list {photos} --json | true"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("choose_moment", [0.0, 0.2, 0.4, 0.8])
+@pytest.mark.parametrize("choose_moment", [0.1, 0.5])
 def test_ctrl_c_ends_an_index_tidily_at_any_moment(photos: Path, choose_moment: float) -> None:
     for number in range(1500):
         shutil.copyfile(photos / "a.jpg", photos / f"{number}.jpg")
@@ -206,7 +208,7 @@ def test_ctrl_c_ends_an_index_tidily_at_any_moment(photos: Path, choose_moment: 
     if process.returncode == 2:
         assert "paused" in errors or "stopped" in errors
     assert "Traceback" not in errors
-    assert _run("index", photos).returncode == 0
+    assert run("index", photos).returncode == 0
 
 
 def _free_port() -> int:
@@ -255,7 +257,7 @@ def test_a_port_in_use_is_named(photos: Path) -> None:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        result = _run("serve", photos, "--port", str(port))
+        result = run("serve", photos, "--port", str(port))
     assert result.returncode == 2
     assert str(port) in result.stderr
 
@@ -264,7 +266,7 @@ def test_a_port_in_use_is_named(photos: Path) -> None:
 
 
 def report_of(*words: object, status: int = 0) -> dict[str, Any]:
-    done = _run(*map(str, words), "--json")
+    done = run(*map(str, words), "--json")
     assert done.returncode == status, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
@@ -277,8 +279,8 @@ def test_a_rebuild_and_a_verify_print_their_reports(photos: Path) -> None:
     assert rebuilt["differences"]["same"] == found
     verified = report_of("verify", photos)
     assert (verified["checked"], verified["intact"]) == (found, found)
-    assert "photos were read again" in _run("verify", photos, "--budget", "30").stdout
-    assert "has taken the place of the old one" in _run("rebuild", photos).stdout
+    assert "photos were read again" in run("verify", photos, "--budget", "30").stdout
+    assert "has taken the place of the old one" in run("rebuild", photos).stdout
 
 
 def test_a_verify_ends_with_1_and_names_what_is_gone(photos: Path) -> None:
@@ -296,19 +298,19 @@ def test_a_backup_is_made_while_another_process_holds_the_library(photos: Path) 
     try:
         assert Path(report_of("backup", photos)["path"]).is_file()
         for verb in ("rebuild", "verify", "recover", "resume", "migrate"):
-            assert _run(verb, photos).returncode == 75, verb
-        assert _run("operations", photos).returncode == 0
+            assert run(verb, photos).returncode == 75, verb
+        assert run("operations", photos).returncode == 0
     finally:
         opened.close()
 
 
 def test_a_damaged_database_is_recovered_and_indexed(photos: Path) -> None:
     found = report_of("index", photos)["found"]
-    assert "is sound" in _run("recover", photos).stdout
+    assert "is sound" in run("recover", photos).stdout
     report_of("backup", photos)
     database = photos / ".library/photo_library.db"
     database.write_bytes(b"rubbish" * 999)
-    refused = _run("index", photos)
+    refused = run("index", photos)
     assert refused.returncode == 2
     assert "recover" in refused.stderr
     report = report_of("recover", photos)
@@ -322,24 +324,24 @@ def test_what_was_interrupted_is_listed_and_resumed(photos: Path) -> None:
     with opened.database.transaction() as connection:
         made = operation_state.create_operation(connection, OperationType.REBUILD_DATABASE)
     opened.close()
-    listed = json.loads(_run("operations", photos, "--json").stdout)
+    listed = json.loads(run("operations", photos, "--json").stdout)
     assert (listed[0]["operation_id"], listed[0]["status"]) == (made.operation_id, "paused")
     report = report_of("resume", photos)
     assert (report["operation_id"], report["status"]) == (made.operation_id, "completed")
-    nothing = _run("resume", photos)
+    nothing = run("resume", photos)
     assert (nothing.returncode, "nothing to resume" in nothing.stderr) == (2, True)
-    ended = _run("resume", photos, made.operation_id)
+    ended = run("resume", photos, made.operation_id)
     assert ended.returncode == 2
     assert "only one that was interrupted" in ended.stderr
 
 
 def test_an_older_database_is_migrated_by_the_verb(photos: Path) -> None:
     make_old(photos / "photo_library.db", [photo_row(1, rating=4)], version=2)
-    done = _run("migrate", photos)
+    done = run("migrate", photos)
     assert done.returncode == 0, done.stderr
     assert "version 2" in done.stdout
-    assert _run("migrate", photos).returncode == 0
-    listed = [json.loads(line) for line in _run("list", photos, "--json").stdout.splitlines()]
+    assert run("migrate", photos).returncode == 0
+    listed = [json.loads(line) for line in run("list", photos, "--json").stdout.splitlines()]
     assert [(photo["rating"], photo["kept_in"]) for photo in listed] == [(4, "database")]
 
 
@@ -348,12 +350,12 @@ def test_operations_are_listed_as_running_while_their_process_lives(photos: Path
     try:
         with opened.database.transaction() as connection:
             made = operation_state.create_operation(connection, OperationType.VERIFY_LIBRARY)
-        [listed] = json.loads(_run("operations", photos, "--json").stdout)
+        [listed] = json.loads(run("operations", photos, "--json").stdout)
         assert (listed["operation_id"], listed["status"]) == (made.operation_id, "pending")
-        assert "pending" in _run("operations", photos).stdout
+        assert "pending" in run("operations", photos).stdout
     finally:
         opened.close()
-    [listed] = json.loads(_run("operations", photos, "--json").stdout)
+    [listed] = json.loads(run("operations", photos, "--json").stdout)
     assert (listed["status"], listed["started_at"]) == ("paused", made.started_at)
 
 
@@ -361,7 +363,7 @@ def test_operations_are_listed_as_running_while_their_process_lives(photos: Path
 def test_sigterm_pauses_every_long_deed_and_resume_ends_it(
     photos: Path, tmp_path: Path, verb: str
 ) -> None:
-    for number in range(4000):
+    for number in range(1500):
         shutil.copyfile(photos / "a.jpg", photos / f"{number}.jpg")
     place = ("--data-dir", str(tmp_path / "data"))
     if verb != "index":
@@ -374,7 +376,7 @@ def test_sigterm_pauses_every_long_deed_and_resume_ends_it(
     )
     status = ""
     while status != "running" and process.poll() is None:
-        listed = _run("operations", photos, "--json", *place)
+        listed = run("operations", photos, "--json", *place)
         status = json.loads(listed.stdout)[0]["status"] if listed.stdout.strip("[]\n") else ""
     process.terminate()
     _, errors = process.communicate(timeout=30)
@@ -384,8 +386,8 @@ def test_sigterm_pauses_every_long_deed_and_resume_ends_it(
     assert "It was paused" in errors
     assert f"./lightkeep resume {photos} --data-dir {tmp_path / 'data'}" in errors
     resumed = report_of("resume", photos, *place)
-    assert (resumed["status"], resumed["found"]) == ("completed", 4002)
-    assert len(_run("list", photos, "--json", *place).stdout.splitlines()) == 4002
+    assert (resumed["status"], resumed["found"]) == ("completed", 1502)
+    assert len(run("list", photos, "--json", *place).stdout.splitlines()) == 1502
 
 
 def test_a_migration_prints_json_and_nothing_else(photos: Path) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from terminal_box import run
 
 import cli
 from accounts import Accounts
@@ -25,19 +25,6 @@ PASSWORD = "correct horse"
 def photos(tmp_path: Path) -> Path:
     (tmp_path / "photos").mkdir()
     return tmp_path / "photos"
-
-
-def run(*words: str | Path, said: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, cli.__file__, *map(str, words)],
-        input=said,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
 
 
 def accounts_of(photos: Path) -> Accounts:

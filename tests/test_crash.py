@@ -44,8 +44,8 @@ from media_workers import WorkerPool
 
 CHILD = Path(__file__).with_name("crash_child.py")
 DEEDS = ("index", "rebuild", "backup")
-KILLED_SAMPLE = 6
-FAILING_SAMPLE = 3
+KILLED_SAMPLE = 4
+FAILING_SAMPLE = 2
 # What a kill may leave, each under a name of its own that is never taken for the real thing.
 LEFT = (".part", ".tmp", "-wal", "-shm", "-journal")
 

@@ -38,7 +38,7 @@ CHILD = Path(__file__).with_name("crash_edit_child.py")
 DEEDS = ("star", "sidecar", "unstar", "undo", "bulk")
 PREPARED = {"unstar": "star", "undo": "sidecar"}
 SLOTS = 2
-KILLED_SAMPLE = 2
+KILLED_SAMPLE = 1
 FAILING_SAMPLE = 1
 APP_FOLDER = ".library/"
 # The only error after which a photo may be another: it says that the photo is written.

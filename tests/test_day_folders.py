@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -147,6 +148,25 @@ def test_a_photo_whose_date_cannot_be_written_stays(box: EditBox) -> None:
     assert report["error_count"] == 1
     assert path.exists()
     assert not (box.root / "2020").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_move_that_the_disk_refuses_leaves_no_new_folder_and_takes_no_old_one(
+    box: EditBox, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    photo_id = box.photo(f"{OLD}/a.jpg").id
+    if there:
+        (box.root / "2020").mkdir()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(day_folders, "rename_new", refuse)
+    report = run(box, box.library.start_dates([photo_id], DateMode.SAME, WHEN, move_files=True))
+    assert "was not moved: Input/output error" in report["errors"][0]["error"]
+    assert box.photo(f"{OLD}/a.jpg").date_taken == "2020-01-02T12:00:00"
+    assert (box.root / "2020").exists() == there
+    assert not (box.root / NEW).exists()
 
 
 class _Killed(BaseException):

@@ -469,7 +469,8 @@ READER = """
 import sys, time
 sys.path[:0] = sys.argv[1:3]
 from pathlib import Path
-from photo_listing import PhotoFilter, count_photos, list_photos
+from photo_filter import PhotoFilter
+from photo_listing import count_photos, list_photos
 from db import Database
 database = Database(Path(sys.argv[3]), read_only=True)
 print("ready", flush=True)

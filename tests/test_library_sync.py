@@ -37,6 +37,7 @@ from library_sync import Indexer, IndexReport
 from media_types import is_media_name
 from media_workers import WorkerPool
 from operation_state import CheckpointHelper, OperationType, create_operation
+from photo_filter import PhotoFilter
 
 REPOSITORY = Path(library_sync.__file__).parent
 
@@ -394,7 +395,7 @@ def write_raw(path: Path) -> Path:
 def list_cells(box: Box) -> list[str]:
     with box.database.reading() as connection:
         page = photo_listing.list_photos(
-            connection, cursor=None, limit=100, photo_filter=photo_listing.PhotoFilter()
+            connection, cursor=None, limit=100, photo_filter=PhotoFilter()
         )
     return sorted(photo.current_path for photo in page.photos)
 

@@ -16,7 +16,8 @@ import catalog
 import photo_listing
 from db import Database, open_database
 from listing_cache import ListingCache
-from photo_listing import Counts, PhotoFilter
+from photo_filter import PhotoFilter
+from photo_listing import Counts
 
 ALL, FAVORITES = PhotoFilter(), PhotoFilter(favorites=True)
 

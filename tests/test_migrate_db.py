@@ -1221,7 +1221,7 @@ def test_killed_at_many_moments_it_is_the_old_or_the_new_database(
 ) -> None:
     require_strace()
     box = CrashBox(quick_folder, in_place=in_place, wal=wal)
-    _try_points(box, sample(_list_box_points(box), 12))
+    _try_points(box, sample(_list_box_points(box), 8))
 
 
 @pytest.mark.crash_all

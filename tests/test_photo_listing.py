@@ -13,7 +13,7 @@ import catalog
 import photo_listing
 from db import Database, open_database
 from errors import InvalidRequestError
-from photo_listing import PhotoFilter
+from photo_filter import PhotoFilter
 
 NEWEST = PhotoFilter()
 OLDEST = PhotoFilter(newest_first=False)

@@ -19,8 +19,9 @@ import photo_listing
 from app import create_app
 from catalog import PhotoRecord
 from library import Library, open_library
+from photo_filter import PhotoFilter
 from settings import load_settings
-from web import common, grid, photos
+from web import grid, photos, view_filter
 
 QUOTE_NAME = '"onerror=alert(1) x=".jpg'
 SCRIPT_NAME = "<script>alert(1)<!--.jpg"
@@ -214,7 +215,7 @@ def test_blocks_one_after_the_other_are_the_month(client: FlaskClient, opened: L
             offset = name.rpartition("-")[2]
             whole += cells_of(client.get(f"/months/{CROWDED}?fragment=1&offset={offset}").text)
     with opened.database.reading() as connection:
-        photos = photo_listing.list_month_photos(connection, CROWDED, photo_listing.PhotoFilter())
+        photos = photo_listing.list_month_photos(connection, CROWDED, PhotoFilter())
     assert whole == [photo.id for photo in photos]
 
 
@@ -323,7 +324,7 @@ def test_months_have_the_names_people_use() -> None:
 
 
 @pytest.mark.parametrize("script_root", ["", "/lib"])
-@pytest.mark.parametrize("query", ["", "?favorites=1", "?favorites=1&order=oldest"])
+@pytest.mark.parametrize("query", ["", "?favorites=1", "?favorites=1&order=oldest", "?q=a+%26b/é"])
 def test_the_addresses_of_a_cell_are_those_that_flask_makes(
     opened: Library, query: str, script_root: str
 ) -> None:
@@ -331,8 +332,8 @@ def test_the_addresses_of_a_cell_are_those_that_flask_makes(
     with opened.database.reading() as connection:
         photo = catalog.get_photo_at(connection, "a.jpg")
     with app.test_request_context(f"/{query}", environ_overrides={"SCRIPT_NAME": script_root}):
-        photo_filter = common.read_filter()
-        view: dict[str, Any] = common.view_query(photo_filter)
+        photo_filter = view_filter.read_filter()
+        view: dict[str, Any] = view_filter.view_query(photo_filter)
         page = url_for("photos.show_photo", photo_id=photo.id, **view)
         assert photos.photo_address(photo, photo_filter) == page
         version = photos.picture_version(photo)

@@ -11,7 +11,7 @@ from edit_box import EditBox
 import photo_listing
 import trash_rows
 from operation_progress import Progress
-from photo_listing import PhotoFilter
+from photo_filter import PhotoFilter
 from trash_rows import TrashEntry
 
 

@@ -10,7 +10,8 @@ from pydantic.json_schema import WithJsonSchema
 from errors import InvalidRequestError
 from operation_parameters import MOST_BUDGET_S
 from operation_state import OperationStatus
-from photo_listing import PhotoFilter, check_cursor
+from photo_filter import LONGEST_QUERY, RECENT_DAYS, PhotoFilter
+from photo_listing import check_cursor
 
 MOST_PHOTOS: Final = 10_000
 MOST_LISTED: Final = 500
@@ -63,6 +64,8 @@ Cursor = Annotated[
 ]
 GivenId = Annotated[int, Field(ge=1, le=LARGEST_ID), _read_digits(_ID_DIGITS)]
 """An id in an address."""
+FewestStars = Annotated[int, Field(ge=0, le=5), _read_digits(1)]
+GivenYear = Annotated[int, Field(ge=1, le=9999), _read_digits(4)]
 PhotoId = Annotated[int, Field(ge=1, le=LARGEST_ID), BeforeValidator(_read_whole)]
 Rating = Annotated[int, Field(ge=0, le=5), BeforeValidator(_read_whole)]
 
@@ -79,10 +82,38 @@ class PhotosQuery(Query):
     cursor: Cursor = Field("", description="The `next_cursor` of the page before.")
     favorites: Literal["0", "1"] = Field("0", description="1: favorites alone.")
     order: Literal["newest", "oldest"] = Field("newest", description="Which end comes first.")
+    rating: FewestStars = Field(0, description="This many stars or more.")
+    kind: Literal["", "photo", "video"] = Field("", description="Photos or videos alone.")
+    camera: str = Field("", max_length=4096, description="Of this camera, as `camera` says it.")
+    folder: str = Field("", max_length=4096, description="In this folder and all below it.")
+    year: GivenYear | None = Field(None, description="Taken in this year.")
+    undated: Literal["0", "1"] = Field("0", description="1: those without a capture date alone.")
+    recent: Literal["0", "1"] = Field(
+        "0", description=f"1: those added in the last {RECENT_DAYS} days alone."
+    )
+    missing: Literal["0", "1"] = Field("0", description="1: those whose file is gone, alone.")
+    q: str = Field(
+        "",
+        max_length=LONGEST_QUERY,
+        description="Words in the path, the camera or the date: `july canon`, `2019-07`, `/trips`.",
+    )
 
     @property
     def photo_filter(self) -> PhotoFilter:
-        return PhotoFilter(self.favorites == "1", self.order == "newest", companions=True)
+        return PhotoFilter(
+            self.favorites == "1",
+            self.order == "newest",
+            companions=True,
+            rating=self.rating,
+            kind=self.kind,
+            camera=self.camera,
+            folder=self.folder.strip("/"),
+            year=self.year,
+            undated=self.undated == "1",
+            recent=self.recent == "1",
+            missing=self.missing == "1",
+            query=self.q,
+        )
 
 
 class FavoritesQuery(Query):

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from errors import DatabaseDamagedError, InvalidRequestError, LibraryError
 from operation_state import Operation, OperationStatus, OperationType
-from photo_listing import PhotoFilter
+from web.view_filter import list_chips, other_view, view_query
 
 if TYPE_CHECKING:
     from library import Library
@@ -69,6 +69,8 @@ def register(app: Flask) -> None:
         asset=_asset_url,
         nonce=_nonce,
         view_query=view_query,
+        other_view=other_view,
+        list_chips=list_chips,
         find_interrupted=find_interrupted,
     )
     app.jinja_env.filters.update(
@@ -184,27 +186,6 @@ def _answer_unexpected(error: Exception) -> ResponseReturnValue:
 
 
 # -- what requests say -------------------------------------------------------------------------
-
-
-def read_filter() -> PhotoFilter:
-    """Which photos, and from which end: `?favorites=1&order=oldest`."""
-    order = request.args.get("order", "newest")
-    favorites = request.args.get("favorites", "0")
-    if order not in ("newest", "oldest"):
-        raise InvalidRequestError("order is newest or oldest.")
-    if favorites not in ("0", "1"):
-        raise InvalidRequestError("favorites is 0 or 1.")
-    return PhotoFilter(favorites=favorites == "1", newest_first=order == "newest")
-
-
-def view_query(photo_filter: PhotoFilter, **more: object) -> dict[str, object]:
-    """The query that shows the same photos in the same order on another page."""
-    query: dict[str, object] = {}
-    if photo_filter.favorites:
-        query["favorites"] = 1
-    if not photo_filter.newest_first:
-        query["order"] = "oldest"
-    return query | {key: value for key, value in more.items() if value is not None}
 
 
 def read_number(name: str, default: int, low: int, high: int) -> int:

@@ -15,7 +15,8 @@ import photo_listing
 from catalog import describe_photo
 from errors import BusyError, InvalidRequestError
 from favorites import RatedPhoto
-from photo_listing import PhotoFilter, PhotoPage
+from photo_filter import PhotoFilter
+from photo_listing import PhotoPage
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
     LARGEST_ID,

@@ -16,8 +16,10 @@ from flask.typing import ResponseReturnValue
 import photo_listing
 from catalog import UNDATED, Photo
 from errors import InvalidRequestError, NotFoundError
-from photo_listing import Month, PhotoFilter
-from web.common import find_told_operation, get_library, read_filter, read_number, wants_fragment
+from photo_filter import PhotoFilter
+from photo_listing import Month
+from web.common import find_told_operation, get_library, read_number, wants_fragment
+from web.view_filter import read_filter
 
 BLOCK_PHOTOS: Final = 210
 """Photos of a block: a multiple of 3, 5 and 7 columns, so that blocks of a month meet without
@@ -81,6 +83,7 @@ def show_grid() -> ResponseReturnValue:
     with library.database.reading() as connection:
         months = library.listing.list_months(photo_filter)
         counts = library.listing.count_photos()
+        found = sum(month.count for month in months)
         decades = _list_decades(months)
         decade = _choose_decade(decades)
         if decade:
@@ -94,6 +97,7 @@ def show_grid() -> ResponseReturnValue:
         "grid.html",
         library=library,
         counts=counts,
+        found=found,
         sections=[_make_section(month, filled) for month in months],
         companions=companions,
         years=_group_years(months),
@@ -137,6 +141,7 @@ def show_month(key: str) -> ResponseReturnValue:
         title=month_title(key),
         before=months[place - 1] if place else None,
         behind=months[place + 1] if place + 1 < len(months) else None,
+        found=sum(month.count for month in months),
         photos=photos,
         companions=companions,
         offset=offset,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Final
-from urllib.parse import urlencode
+from typing import Any, Final
 
-from flask import Blueprint, Response, jsonify, render_template, request, send_file
+from flask import Blueprint, Response, jsonify, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
@@ -16,7 +15,7 @@ import catalog
 import photo_listing
 from catalog import FAVORITE_RATING, Photo
 from media_types import MEDIA_TYPES, Kind, kind_of, media_type_of
-from photo_listing import PhotoFilter
+from photo_filter import PhotoFilter
 from thumbnails import GRID_PX, VIEW_PX
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
@@ -27,7 +26,8 @@ from web.api_models import (
     PhotosQuery,
     VersionQuery,
 )
-from web.common import get_library, read_filter, view_query, wants_fragment
+from web.common import get_library, wants_fragment
+from web.view_filter import read_filter, view_query
 
 _IMMUTABLE: Final = "private, max-age=31536000, immutable"
 _REVALIDATE: Final = "private, no-cache"
@@ -83,8 +83,8 @@ def photo_address(photo: Photo, photo_filter: PhotoFilter) -> str:
 
 @functools.lru_cache
 def _view_suffix(photo_filter: PhotoFilter) -> str:
-    query = urlencode(view_query(photo_filter))
-    return f"?{query}" if query else ""
+    query: dict[str, Any] = view_query(photo_filter)
+    return "".join(url_for("photos.show_photo", photo_id=0, **query).partition("?")[1:])
 
 
 def thumbnail_address(photo: Photo) -> str:

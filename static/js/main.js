@@ -1,5 +1,6 @@
 import { startCells } from "./cells.js";
 import { startDates } from "./dates.js";
+import { startFilters } from "./filters.js";
 import { startMenu } from "./menu.js";
 import { startMonths } from "./months.js";
 import { outcomeOf, startOperations } from "./operations.js";
@@ -22,6 +23,7 @@ const find = (selector) => document.querySelector(selector);
 
 startTimes();
 if (find("[data-menu]")) startMenu(find("[data-menu]"));
+startFilters(find("[data-filters]"), find("[data-filters-link]"), find("[data-search]"));
 const operations = find("[data-operations]") && startOperations(find("[data-operations]"));
 const toasts = find("[data-toasts]") && startToasts();
 const stars = toasts && startStars(toasts);
