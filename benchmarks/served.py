@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,6 +18,7 @@ from workshop import PROGRAM, MeasureError, Workshop
 START_TIMEOUT_S: Final = 60.0
 IDLE_TIMEOUT_S: Final = 600.0
 _HOST: Final = "127.0.0.1"
+_KEPT_S: Final = 30.0  # the server closes a connection that is idle for a minute
 _SETTINGS: Final = 'index_every_min = 0\nverify_weekly_min = 0\nfull_index_at = "off"\n'
 _SETTLED: Final = frozenset({"completed", "failed", "cancelled", "paused"})
 
@@ -29,6 +30,7 @@ class Server:
     process: subprocess.Popen[bytes]
     connection: http.client.HTTPConnection
     first_page_s: float = 0.0
+    used_at: float = field(default_factory=time.monotonic)
 
     def request(
         self, path: str, *, method: str = "GET", body: object = None
@@ -36,11 +38,14 @@ class Server:
         """Seconds until the whole answer was there, and the answer."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data else {}
+        if time.monotonic() - self.used_at > _KEPT_S:
+            self.connection.close()  # the next request opens it anew
         began = time.perf_counter()
         self.connection.request(method, path, data, headers)
         response = self.connection.getresponse()
         answer = response.read()
         seconds = time.perf_counter() - began
+        self.used_at = time.monotonic()
         if response.status >= 400:
             raise MeasureError(f"{method} {path} answered {response.status}: {answer[:200]!r}")
         return seconds, answer
