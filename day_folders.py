@@ -184,7 +184,7 @@ class DayFolders:
         absolute = make_folder(self.parts.places.root, folder)
         name, own_stem = _name(photo), stem_of(_name(photo))
         with self.parts.database.reading() as connection:
-            rows = [facts["current_path"] for facts in catalog.list_pair_facts(connection, folder)]
+            rows = [path for _, path, *_ in catalog.list_pair_facts(connection, folder)]
             moved = write_journal.list_moves(connection, operation_id, own_stem)
         partner = next(
             (

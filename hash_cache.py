@@ -227,15 +227,13 @@ class HashCache:
             for path, entry in made.items():
                 self._remember(path, entry)
 
-    def count_row_hit(self, file_size: int) -> None:
-        """Count a file whose row is unchanged: it was not read either. `file_size` in bytes."""
-        with self._lock:
-            self._count(row_hits=1, bytes_not_read=file_size)
+    def count_row_hits(self, files: int, bytes_not_read: int = 0) -> None:
+        """Count files whose rows are unchanged: they were not read either.
 
-    def count_row_hits(self, files: int) -> None:
-        """Count files of folders that were not even looked into; their sizes are not asked for."""
+        bytes_not_read: their sizes together; those in folders that were passed over are not known.
+        """
         with self._lock:
-            self._count(row_hits=files)
+            self._count(row_hits=files, bytes_not_read=bytes_not_read)
 
     def cleanup(
         self,

@@ -173,7 +173,7 @@ _NAMED = frozenset({LINK, SPECIAL_FILE})
 
 
 def _below(source: Source, file: FileStat) -> FileStat:
-    return replace(file, path=os.path.join(source.path, file.path))
+    return file._replace(path=os.path.join(source.path, file.path))
 
 
 def _look_at_file(source: Source, found: SourceScan) -> None:

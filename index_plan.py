@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from catalog import KnownFile, PhotoRecord
 from file_operations import FileStat, FolderScan, find_sidecars
 
 
-@dataclass(frozen=True, slots=True)
-class PhotoFile:
+class PhotoFile(NamedTuple):
     """A photo on disk with the sidecar that belongs to it."""
 
     stat: FileStat
@@ -79,7 +78,7 @@ def compare_files(
     new: list[PhotoFile] = []
     to_read: list[PhotoFile] = []
     for file in files:
-        row = present.pop(file.path, None)
+        row = present.pop(file.stat.path, None)
         if row is None:
             new.append(file)
         elif _is_unchanged(file, row) and row.reader_version in settled_versions:
@@ -105,13 +104,16 @@ def _is_unchanged(file: PhotoFile, row: KnownFile) -> bool:
         stat.size == row.file_size
         and stat.mtime_ns == row.mtime_ns
         and stat.ctime_ns == row.ctime_ns
-        and _sidecar_path(file) == row.sidecar_path
-        and _same_sidecar(file, row)
+        and _has_own_sidecar(file.sidecar, row)
     )
 
 
-def _sidecar_path(file: PhotoFile) -> str | None:
-    return file.sidecar.path if file.sidecar else None
+def _has_own_sidecar(sidecar: FileStat | None, row: KnownFile) -> bool:
+    """Whether the sidecar of a file is that of its row, at the same path and unchanged."""
+    if sidecar is None:
+        return row.sidecar_path is None
+    known = (row.sidecar_path, row.sidecar_mtime_ns, row.sidecar_size)
+    return (sidecar.path, sidecar.mtime_ns, sidecar.size) == known
 
 
 def _same_sidecar(file: PhotoFile, row: KnownFile) -> bool:

@@ -217,8 +217,9 @@ class _IndexRun:
         self._observer.checkpoint.advance(len(self._scan.files))
         self._count_passed()
         self.tally.unchanged += len(comparison.unchanged)
-        for row in comparison.unchanged:
-            self._cache.count_row_hit(row.file_size)
+        self._cache.count_row_hits(
+            len(comparison.unchanged), sum(row.file_size for row in comparison.unchanged)
+        )
         known_paths = {row.current_path for row in known if row.missing_since is None}
         only_new = not any(file.path in known_paths for file in comparison.to_read)
         none_missing = all(row.missing_since is None for row in known)
@@ -325,7 +326,7 @@ class _IndexRun:
                         sidecar_path=file.sidecar.path if file.sidecar else None,
                     ),
                 )
-                self._cache.count_row_hit(row.file_size)
+                self._cache.count_row_hits(1, row.file_size)
 
     def _assign(
         self,

@@ -168,8 +168,8 @@ def kind_of_name(name: str) -> Kind | None:
 
 def media_type_of(file_type: str) -> MediaType:
     """The format of a row; a row that another program left may name one that there is not."""
-    unknown = MediaType(file_type, "application/octet-stream", (), False, "")
-    return MEDIA_TYPES.get(file_type, unknown)
+    known = MEDIA_TYPES.get(file_type)
+    return known or MediaType(file_type, "application/octet-stream", (), False, "")
 
 
 NEWEST_EXIFTOOL: Final = (99, 99)

@@ -15,7 +15,7 @@ _MANY_FOLDERS: Final = 200
 
 def pair_photos(connection: sqlite3.Connection) -> None:
     """Note anew which rows are companions of others, from the rows as they are now."""
-    files = (PairFile(*facts) for facts in catalog.list_pair_facts(connection))
+    files = map(PairFile._make, catalog.list_pair_facts(connection))
     catalog.replace_companions(connection, find_companions(files))
 
 
@@ -24,7 +24,7 @@ def pair_folders(connection: sqlite3.Connection, folders: Collection[str]) -> No
     if "" in folders or len(folders) > _MANY_FOLDERS:
         return pair_photos(connection)
     files = {
-        facts["id"]: PairFile(*facts)
+        facts[0]: PairFile(*facts)
         for folder in folders
         for facts in catalog.list_pair_facts(connection, folder)
     }

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from media_types import Kind, kind_of
 
@@ -19,12 +18,12 @@ LIVE_SECONDS: Final = 6.0
 _LIVE_FILMS: Final = frozenset({"mov", "mp4"})
 _LIVE_LEADERS: Final = ("heic", "jpeg")
 _RAW_LEADERS: Final = ("jpeg", "heic")
+_LEADERS: Final = frozenset({*_LIVE_LEADERS, *_RAW_LEADERS})
 # iPhones name the H.264 copy or the HEVC original of a Live Photo's film so.
 _FILM_MARK: Final = re.compile(r"_hevc$")
 
 
-@dataclass(frozen=True, slots=True)
-class PairFile:
+class PairFile(NamedTuple):
     """What a row says to the question whether it belongs to another."""
 
     id: int
@@ -38,18 +37,36 @@ def find_companions(files: Iterable[PairFile]) -> dict[int, int]:
 
     Files of a pair lie in one folder and have one name but for the suffix, in any case.
     """
-    groups: dict[str, list[PairFile]] = defaultdict(list)
+    followers: list[PairFile] = []
+    leaders: list[PairFile] = []
     for file in files:
-        groups[_stem(file)].append(file)
+        if _may_follow(file):
+            followers.append(file)
+        elif file.file_type in _LEADERS:
+            leaders.append(file)
+    # Most photos have no namesake; that is sooner seen of whole paths, in whatever case.
+    stems = {_stem(file) for file in followers}
+    namesakes = {stem.casefold() for stem in stems | {_FILM_MARK.sub("", stem) for stem in stems}}
+    groups: dict[str, list[PairFile]] = defaultdict(list)
+    for file in leaders:
+        if file.path[: file.path.rfind(".")].casefold() in namesakes:
+            groups[_stem(file)].append(file)
     pairs = {}
-    for stem, group in groups.items():
-        for file in group:
-            leader = _find_leader_of(file, group)
-            if leader is None and _FILM_MARK.search(stem):
-                leader = _find_leader_of(file, groups.get(_FILM_MARK.sub("", stem), []))
-            if leader:
-                pairs[file.id] = leader.id
+    for file in followers:
+        stem = _stem(file)
+        leader = _find_leader_of(file, groups.get(stem, []))
+        if leader is None and _FILM_MARK.search(stem):
+            leader = _find_leader_of(file, groups.get(_FILM_MARK.sub("", stem), []))
+        if leader:
+            pairs[file.id] = leader.id
     return pairs
+
+
+def _may_follow(file: PairFile) -> bool:
+    """Whether this could be a companion, were its leader there."""
+    if file.file_type in _LIVE_FILMS:
+        return _is_short(file)
+    return file.file_type not in _LEADERS and kind_of(file.file_type) == Kind.RAW
 
 
 def _stem(file: PairFile) -> str:
@@ -58,11 +75,8 @@ def _stem(file: PairFile) -> str:
 
 
 def _find_leader_of(file: PairFile, group: Sequence[PairFile]) -> PairFile | None:
-    if kind_of(file.file_type) == Kind.RAW:
-        return _find_leader(group, _RAW_LEADERS)
-    if file.file_type in _LIVE_FILMS and _is_short(file):
-        return _find_leader(group, _LIVE_LEADERS)
-    return None
+    live = file.file_type in _LIVE_FILMS
+    return _find_leader(group, _LIVE_LEADERS if live else _RAW_LEADERS)
 
 
 def _find_leader(group: Sequence[PairFile], file_types: Sequence[str]) -> PairFile | None:

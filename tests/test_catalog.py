@@ -96,5 +96,5 @@ def test_pair_facts_are_those_of_present_photos(database: Database) -> None:
     _fill_pairs(database)
     with database.transaction() as connection:
         catalog.mark_missing(connection, [2, 3, 4, 5], "2026-02-02T00:00:00+00:00")
-        facts = sorted(tuple(row) for row in catalog.list_pair_facts(connection))
+        facts = sorted(catalog.list_pair_facts(connection))
     assert facts == [(1, "leader", "jpeg", None), (6, "undated film", "jpeg", None)]

@@ -245,8 +245,7 @@ def test_counts_add_up_and_can_begin_anew(cache: HashCache) -> None:
     put(cache)
     get(cache)
     get(cache, "unknown")
-    cache.count_row_hit(100)
-    cache.count_row_hit(200)
+    cache.count_row_hits(2, 300)
     counts = cache.statistics
     assert (counts.row_hits, counts.hits, counts.misses) == (2, 3, 1)
     assert counts.hit_rate == 0.75

@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -793,7 +792,7 @@ def test_swapped_files_swap_their_rows() -> None:
 
 def test_a_file_whose_row_is_certain_is_not_given_to_an_old_one() -> None:
     files = {"a.jpg": ("1" * 64, 10)}
-    known = replace(_old_row(1, "a.jpg", "1" * 64), media_hash="m", reader_version=2)
+    known = _old_row(1, "a.jpg", "1" * 64)._replace(media_hash="m", reader_version=2)
     rows = [known, _old_row(2, "a.jpg", "1" * 7, gone=True)]
     assert _assign(files, rows, {"a.jpg": "m"}) == {"a.jpg": 1}
 

@@ -6,8 +6,10 @@ import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import url_for
 from flask.testing import FlaskClient
 from pictures import make_jpeg
 from rows import make_record
@@ -20,7 +22,7 @@ from library import Library, open_library
 from library_parts import thumbnail_source
 from photo_filter import PhotoFilter
 from settings import load_settings
-from web import grid
+from web import grid, photos, view_filter
 
 QUOTE_NAME = '"onerror=alert(1) x=".jpg'
 SCRIPT_NAME = "<script>alert(1)<!--.jpg"
@@ -373,3 +375,21 @@ def test_cells_have_the_colors_of_their_pictures_in_the_page_and_in_what_comes_l
     with opened.database.transaction() as connection:
         connection.execute("UPDATE picture_colors SET colors = '}*{display:none}aa'")
     assert "display:none" not in client.get("/").text
+
+
+@pytest.mark.parametrize("script_root", ["", "/lib"])
+@pytest.mark.parametrize("query", ["", "?favorites=1", "?favorites=1&order=oldest", "?q=a+%26b/é"])
+def test_the_addresses_of_a_cell_are_those_that_flask_makes(
+    opened: Library, query: str, script_root: str
+) -> None:
+    app = create_app(library=opened)
+    with opened.database.reading() as connection:
+        photo = catalog.get_photo_at(connection, "a.jpg")
+    with app.test_request_context(f"/{query}", environ_overrides={"SCRIPT_NAME": script_root}):
+        photo_filter = view_filter.read_filter()
+        view: dict[str, Any] = view_filter.view_query(photo_filter)
+        page = url_for("photos.show_photo", photo_id=photo.id, **view)
+        assert photos.photo_address(photo, photo_filter) == page
+        version = photos.picture_version(photo)
+        picture = url_for("photos.send_thumbnail", photo_id=photo.id, v=version)
+        assert photos.thumbnail_address(photo) == picture
