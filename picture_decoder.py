@@ -85,11 +85,12 @@ log = logging.getLogger(__name__)
 class SmallPictures:
     """WebP files. `grid` has its shorter side at grid_px, `view` its longer one at view_px.
 
-    colors: as of `read_colors`. seconds: how long they took, where somebody measured it.
+    None: was not wanted. colors: as of `read_colors`. seconds: how long they took, where somebody
+    measured it.
     """
 
-    grid: bytes
-    view: bytes
+    grid: bytes | None
+    view: bytes | None
     colors: str
     seconds: float = 0.0
 
@@ -97,8 +98,9 @@ class SmallPictures:
 def draw_small_pictures(
     path: str, file_type: str, orientation: int, grid_px: int, view_px: int
 ) -> SmallPictures:
-    """Both small pictures of one file from one decoding; never enlarged.
+    """The small pictures of one file from one decoding; never enlarged.
 
+    grid_px, view_px: 0 where that one is not wanted.
     file_type: as `media_types` names it; only that format's decoder sees the bytes.
     orientation: the EXIF value to apply. HEIC and AVIF carry their own in the container,
         which counts instead; what an EXIF block in the file says never does.
@@ -108,11 +110,14 @@ def draw_small_pictures(
     `OSError` for a file that cannot be opened or read.
     """
     base = _draw_file(path, file_type, orientation, grid_px, view_px)
-    view = _scale(base, min(1.0, view_px / max(base.size)))
+    view = _scale(base, min(1.0, view_px / max(base.size))) if view_px else base
+    if not grid_px:
+        return SmallPictures(grid=None, view=_encode(view), colors=_average(view))
     # The view is a good source for the grid picture unless it is already narrower.
     source = view if min(view.size) >= min(grid_px, *base.size) else base
     grid = _crop_length(_scale(source, min(1.0, grid_px / min(source.size))))
-    return SmallPictures(grid=_encode(grid), view=_encode(view), colors=_average(grid))
+    shown = _encode(view) if view_px else None
+    return SmallPictures(grid=_encode(grid), view=shown, colors=_average(grid))
 
 
 def read_colors(path: str) -> str:
@@ -191,7 +196,7 @@ def _draw_base(
     sensor: bool = False,
     halvings: int = _MOST_HALVINGS,
 ) -> Image.Image:
-    """The first frame, upright, as RGB, large enough for both small pictures.
+    """The first frame, upright, as RGB, large enough for the small pictures.
 
     sensor: it is what a camera's sensor saw, which lies on its broad side: one that stands
         upright has been turned by whoever put it into the RAW file.

@@ -23,37 +23,26 @@ TIMEOUT_S = 60.0
 
 
 def measure_thumbnails(workshop: Workshop) -> Iterator[Outcome]:
-    """Lightkeep draws the picture of the grid and that of the viewer from one decoding."""
+    """The pictures of the grid, which alone are wanted where somebody scrolls."""
     library = workshop.find_library("camera", workshop.camera_files)
     files = [path for path in list_files(library) if path.suffix.lower() in (".jpg", ".jpeg")]
     files = files[:MOST]
-    grid, both, missing = Turns(), Turns(), None
+    turns, missing = Turns(), None
     for _ in range(workshop.rounds):
         with workshop.room() as folder:
-            own = _draw(files, library, folder)
-        grid.own.append(own)
-        both.own.append(own)
-        for turns, sizes in ((grid, False), (both, True)):
-            with workshop.room() as folder:
-                try:
-                    commands = yardsticks.thumbnail_commands(files, folder, both=sizes)
-                except yardsticks.MissingError as error:
-                    missing = str(error)
-                else:
-                    turns.yardstick.append(workshop.time_together(commands))
-    name = f"grid and viewer pictures of {len(files)} camera files"
-    yield grid.give(
-        name,
+            turns.own.append(_draw(files, library, folder))
+        with workshop.room() as folder:
+            try:
+                commands = yardsticks.thumbnail_commands(files, folder)
+            except yardsticks.MissingError as error:
+                missing = str(error)
+            else:
+                turns.yardstick.append(workshop.time_together(commands))
+    yield turns.give(
+        f"320 px pictures of {len(files)} camera files",
         "s",
         Mark(Kind.FASTER, 0.9),
-        yardstick="vipsthumbnail, 320 px alone, 2 processes",
-        missing=missing,
-        items=len(files),
-    )
-    yield both.give(
-        name,
-        "s",
-        yardstick="vipsthumbnail, both sizes, 2 processes",
+        yardstick="vipsthumbnail, 2 processes",
         missing=missing,
         items=len(files),
     )

@@ -15,7 +15,7 @@ from typing import Final
 
 from exiftool_process import find_exiftool
 from metadata import TAGS_READ
-from thumbnails import GRID_PX, VIEW_PX
+from thumbnails import GRID_PX
 
 PROCESSES: Final = 2
 
@@ -75,19 +75,12 @@ def hash_commands(paths: Sequence[Path], lists: Path) -> list[list[str]]:
     return commands
 
 
-def thumbnail_commands(
-    paths: Sequence[Path], target: Path, *, both: bool = False
-) -> list[list[str]]:
-    """Small WebP pictures by libvips, by two processes of one thread each.
-
-    both: those of the viewer too, each by a decoding of its own, for that is how it works.
-    """
+def thumbnail_commands(paths: Sequence[Path], target: Path) -> list[list[str]]:
+    """Small WebP pictures by libvips, by two processes of one thread each."""
     vips = _find("vipsthumbnail", "libvips-tools")
-    sizes = [f"{GRID_PX}x{GRID_PX}", *([f"{VIEW_PX}x{VIEW_PX}"] if both else [])]
-    shell = " && ".join(
-        f'"$vips" --vips-concurrency=1 --size {size} '
-        f'-o "$target/%s-{size}.webp[Q=82,effort=2]" "$@"'
-        for size in sizes
+    shell = (
+        f'"$vips" --vips-concurrency=1 --size {GRID_PX}x{GRID_PX} '
+        '-o "$target/%s.webp[Q=82,effort=2]" "$@"'
     )
     return [
         [

@@ -59,7 +59,8 @@ def draw(path: Path, file_type: str, orientation: int = 1) -> SmallPictures:
     return draw_small_pictures(str(path), file_type, orientation, 320, 1600)
 
 
-def opened(data: bytes) -> Image.Image:
+def opened(data: bytes | None) -> Image.Image:
+    assert data is not None
     picture = Image.open(io.BytesIO(data), formats=["WEBP"])
     picture.load()
     assert picture.mode == "RGB"

@@ -103,6 +103,7 @@ def write(folder: Path, name: str, data: bytes) -> str:
 
 def draw(path: str, file_type: str, orientation: int) -> Image.Image:
     view = draw_small_pictures(path, file_type, orientation, 320, 1600).view
+    assert view is not None
     return Image.open(io.BytesIO(view), formats=["WEBP"]).convert("RGB")
 
 

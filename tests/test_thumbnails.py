@@ -86,21 +86,33 @@ def files_in(store_folder: Path) -> list[str]:
     return sorted(str(p.relative_to(store_folder)) for p in store_folder.rglob("*") if p.is_file())
 
 
-def test_both_sizes_come_from_one_drawing(
+def test_a_jpeg_is_decoded_for_each_size_when_it_is_wanted(
     store: ThumbnailStore, pool: CountingPool, tmp_path: Path
 ) -> None:
     assert not store.has(PHOTO, GRID_PX)
     with Image.open(store.get(PHOTO, GRID_PX)) as grid:
         assert (grid.format, grid.size) == ("WEBP", (427, 320))
-    assert store.has(PHOTO, VIEW_PX)
+    grid_bytes = store.get(PHOTO, GRID_PX).read_bytes()
+    assert not store.has(PHOTO, VIEW_PX)
     with Image.open(store.get(PHOTO, VIEW_PX)) as view:
         assert (view.format, view.size) == ("WEBP", (1600, 1200))
-    assert len(pool.drawn) == 1
+    assert len(pool.drawn) == 2
+    assert store.get(PHOTO, GRID_PX).read_bytes() == grid_bytes
     name = "jpeg-0123456789abcdef0123456789abcdef-1"
     assert files_in(tmp_path / "thumbnails") == [
         f"01/23/{name}-1600.webp",
         f"01/23/{name}-320.webp",
     ]
+
+
+def test_what_has_to_be_decoded_whole_gives_both_sizes_at_once(
+    store: ThumbnailStore, library: Path, pool: CountingPool
+) -> None:
+    Image.new("RGB", (2000, 1500), "teal").save(library / "b.png")
+    photo = ThumbnailSource("b.png", "png", HASH, 1)
+    assert store.get(photo, GRID_PX).is_file()
+    assert store.has(photo, VIEW_PX)
+    assert len(pool.drawn) == 1
 
 
 def test_the_place_follows_the_picture_and_its_orientation_alone(
@@ -194,7 +206,7 @@ def test_a_missing_tool_is_not_remembered(
         if len(answers) < 3:
             answers[-1].set_exception(ToolMissingError("ExifTool is not installed."))
         else:
-            answers[-1].set_result(SmallPictures(grid=b"grid", view=b"view", colors="ff" * 9))
+            answers[-1].set_result(SmallPictures(grid=b"grid", view=None, colors="ff" * 9))
         return answers[-1]
 
     monkeypatch.setattr(pool, "submit", submit)
@@ -252,7 +264,7 @@ def test_prepared_pictures_are_there_when_they_are_asked_for(
     photos = [replace(PHOTO, media_hash=f"jpeg:{n:032x}") for n in range(3)]
     bad = ThumbnailSource("text.jpg", "jpeg", "file:dead", 1)
     store.prepare([photos[0], bad, *photos[1:], photos[0]])
-    _wait_until(lambda: all(store.has(p, s) for p in photos for s in (GRID_PX, VIEW_PX)))
+    _wait_until(lambda: all(store.has(photo, GRID_PX) for photo in photos))
     assert len(pool.drawn) == 4
     store.prepare(photos)
     assert all(priority is Priority.AHEAD for _, priority in pool.drawn)
@@ -279,7 +291,7 @@ def test_only_so_many_pictures_wait_to_be_prepared(
     monkeypatch.setattr(thumbnails, "MAX_AHEAD", 2)
     photos = [replace(PHOTO, media_hash=f"jpeg:{n:032x}") for n in range(10)]
     store.prepare(photos)
-    _wait_until(lambda: store.has(photos[-1], VIEW_PX) and store.has(photos[-1], GRID_PX))
+    _wait_until(lambda: store.has(photos[-1], GRID_PX) and store.has(photos[-2], GRID_PX))
     assert len(pool.drawn) == 2
 
 
