@@ -83,6 +83,10 @@ class _Sizes:
     grid_px: int
     view_px: int
 
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        return tuple(px for px in (self.grid_px, self.view_px) if px)
+
 
 @dataclass(slots=True)
 class _Flight:
@@ -182,6 +186,8 @@ class ThumbnailStore:
         with self._lock:
             self._raise_known_failure(photo.key)
             flight = self._flights.get(key)
+            if flight is None and all(_is_whole(self._path(photo, px)) for px in sizes.wanted):
+                return  # it landed since the caller looked
             if flight and flight.priority > priority and flight.drawing.cancel():
                 flight = None  # it had not begun: it begins now, for somebody who waits
             leads = flight is None

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-import waitress
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from server_box import run_server
 
-from app import SERVER_THREADS, create_app
+from app import create_app
 from library import Library
 
 CHROMIUM = shutil.which("chromium")
@@ -27,18 +26,13 @@ expect.set_options(timeout=20_000)  # a write into a file takes its time on a bu
 
 def serve(library: Library, app: Flask | None = None) -> tuple[str, Callable[[], None]]:
     """The address of a library that is served in this process, and what stops it."""
-    server = waitress.create_server(
-        app or create_app(library=library), host="127.0.0.1", port=0, threads=SERVER_THREADS
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+    port, stop_server = run_server(app or create_app(library=library))
 
     def stop() -> None:
-        server.close()
-        server.task_dispatcher.shutdown(timeout=5)
+        stop_server()
         library.close()
 
-    return f"http://127.0.0.1:{server.effective_port}", stop
+    return f"http://127.0.0.1:{port}", stop
 
 
 def index(library: Library) -> None:
@@ -66,7 +60,9 @@ class Window:
         self.page.on(
             "console",
             lambda message: (
-                self.complaints.append(message.text) if message.type == "error" else None
+                self.complaints.append(f"{message.text} {message.location['url']}")
+                if message.type == "error"
+                else None
             ),
         )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

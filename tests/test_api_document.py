@@ -294,7 +294,7 @@ def test_the_page_names_every_address_and_every_shape(
 
 def test_the_page_has_nothing_that_the_policy_would_stop(client: FlaskClient) -> None:
     answer = client.get("/api")
-    assert "<script" not in answer.text
+    assert all(" src=" in script for script in re.findall("<script[^>]*>", answer.text))
     assert not re.search(r"\sstyle=|\son[a-z]+=", answer.text)
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
     addresses = re.findall(r'(?:href|src)="([^"]*)"', answer.text)

@@ -276,6 +276,8 @@ def test_killed_at_random_and_resumed_until_done_gives_the_same(
         with opened(scene.root, scene.data, pool) as box:
             box.change("DELETE FROM hash_cache")
             box.change("DELETE FROM fact_seals")
+    untouched = tmp_path / "untouched"
+    shutil.copytree(scene.data, untouched)
     undisturbed = replace(scene, data=tmp_path / "undisturbed")
     shutil.copytree(scene.data, undisturbed.data)
     began = time.monotonic()
@@ -288,6 +290,10 @@ def test_killed_at_random_and_resumed_until_done_gives_the_same(
         kills += outcome.fired
         assert outcome.fired or outcome.status == 0, outcome.output
         assert _check_database(scene) == []
+        if not kills:  # the machine is quicker now than it was for the measure
+            shutil.rmtree(scene.data)
+            shutil.copytree(untouched, scene.data)
+            duration /= 2
     assert kills
     outcome = _run_and_kill(scene.command(deed), None)
     assert outcome.status == 0, outcome.output

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import waitress
 from axe_playwright_python.sync_playwright import Axe
 from pictures import make_jpeg
 from playwright.sync_api import Browser, sync_playwright
+from server_box import run_server
 
 from app import create_app
 from library import open_library
@@ -37,10 +36,9 @@ def site(home: Path) -> Iterator[str]:
     library = open_library(settings)
     library.runner.wait(library.start_update_index(), timeout=60)
     library.accounts.set_password(PASSWORD)
-    server = waitress.create_server(create_app(library=library), host="127.0.0.1", port=0)
-    threading.Thread(target=server.run, daemon=True).start()
-    yield f"http://{NAME}:{server.effective_port}"
-    server.close()
+    port, stop = run_server(create_app(library=library))
+    yield f"http://{NAME}:{port}"
+    stop()
     library.close()
 
 

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.browser
 
 PHOTOS = 120
 A_MONTH = 20
+SETTLED = """() => document.querySelector('[data-picture]')?.complete
+    && !document.querySelector('[data-facts-link]')"""
+"""Nothing more is asked about the photo in the viewer: after a move it would not be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,8 +303,10 @@ def test_from_the_viewer_the_next_photo_takes_its_place(window: Window, site: Si
     cell(page, "117.jpg").locator("a").click()
     viewer = page.locator("dialog[data-viewer]")
     viewer.locator("[data-name='117.jpg']").wait_for()
+    wait(page, SETTLED)
     viewer.get_by_role("button", name="Move to the trash").click()
     viewer.locator("[data-name='116.jpg']").wait_for()
+    wait(page, SETTLED)
     assert "117.jpg" in site.trashed()
     viewer.locator(".toast").get_by_role("button", name="Undo").click()
     toast(page, "Undone for 1 photo").wait_for()
@@ -321,6 +326,7 @@ def test_on_the_page_of_one_photo_the_way_back_is_told_by_the_next(
     page.goto(site.url)
     photo = cell(page, "112.jpg").locator("a").get_attribute("data-photo")
     page.goto(f"{site.url}/photo/{photo}")
+    wait(page, SETTLED)
     page.keyboard.press("Delete")
     page.locator("[data-viewer-page] [data-name='111.jpg']").wait_for()
     toast(page, "1 photo moved").get_by_role("button", name="Undo").click()

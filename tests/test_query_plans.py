@@ -45,6 +45,8 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
         patch.delenv("LIGHTKEEP_DATA_DIR", raising=False)
+        # Pictures that are drawn meanwhile have their colors written: a commit at any time.
+        patch.setattr(Library, "prepare_thumbnails", lambda *_: None)
         make_jpeg(home / "photos/a.jpg", 1, date="2019:07:14 18:03:22")
         opened = open_library(load_settings(home / "photos"))
         opened.runner.wait(opened.start_update_index(), timeout=30)

@@ -8,16 +8,15 @@ import http.client
 import json
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import waitress
 from flask import Flask
 from flask.testing import FlaskClient
 from pictures import make_jpeg
+from server_box import run_server
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -559,20 +558,12 @@ def test_a_photo_that_became_a_link_or_a_pipe_is_not_sent(
 
 
 def test_a_file_is_closed_whatever_part_of_it_was_asked_for(opened: Library, token: str) -> None:
-    server = waitress.create_server(create_app(library=opened), host="127.0.0.1", port=0)
-
-    def run() -> None:
-        # It looks at its socket once more when that is closed.
-        with contextlib.suppress(OSError):
-            server.run()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    port, stop = run_server(create_app(library=opened))
     photo = str(opened.settings.library / "a.jpg")
     size = os.path.getsize(photo)
 
     def ask(method: str, **headers: str) -> tuple[int, int]:
-        connection = http.client.HTTPConnection("127.0.0.1", server.effective_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(
             method, "/api/photo/1/file", headers={"Authorization": f"Bearer {token}"} | named
@@ -590,8 +581,7 @@ def test_a_file_is_closed_whatever_part_of_it_was_asked_for(opened: Library, tok
         assert ask("GET", Range=f"bytes={size}-")[0] == 416
         assert ask("GET", If_None_Match="*") == (304, 0)
     finally:
-        server.close()
-        thread.join(10)
+        stop()
     assert photo not in list_opened()
 
 
