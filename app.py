@@ -101,7 +101,6 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
         app.jinja_env.globals[word.__name__] = word
     app.jinja_env.filters["clock"] = photos.format_clock
     app.jinja_env.globals["version"] = VERSION
-    app.jinja_env.globals["month_title"] = grid.month_title
 
     @app.get("/healthz")
     @promise(

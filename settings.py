@@ -19,7 +19,7 @@ from typing import Any, Final
 from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from errors import InvalidRequestError
-from settings_values import KINDS, WritePolicy, make_value, read_words
+from settings_values import BROWSER_LANGUAGE, KINDS, WritePolicy, make_value, read_words
 
 LIBRARY_DIR: Final = ".library"
 SETTINGS_NAME: Final = "settings.toml"
@@ -33,6 +33,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "import_roots": "LIGHTKEEP_IMPORT_ROOTS",
     "trash_days": "LIGHTKEEP_TRASH_DAYS",
     "draw_ahead": "LIGHTKEEP_DRAW_AHEAD",
+    "language": "LIGHTKEEP_LANGUAGE",
     "index_every_min": "LIGHTKEEP_INDEX_EVERY_MIN",
     "full_index_at": "LIGHTKEEP_FULL_INDEX_AT",
     "verify_weekly_min": "LIGHTKEEP_VERIFY_WEEKLY_MIN",
@@ -62,6 +63,7 @@ class Settings:
     trash_days: after how many days what lies in the trash is deleted for good; 0 for never.
     write_policy: where ratings and dates are written.
     draw_ahead: whether the newest photos are drawn small before somebody opens the page.
+    language: of the page, by its code; `browser` for the one that each browser asks for.
     """
 
     library: Path
@@ -82,6 +84,7 @@ class Settings:
     trash_days: int = 0
     write_policy: WritePolicy = WritePolicy.FILE
     draw_ahead: bool = True
+    language: str = BROWSER_LANGUAGE
 
     @property
     def database_path(self) -> Path:

@@ -40,10 +40,14 @@ KINDS: Final[Mapping[str, type | tuple[type, ...]]] = {
     "trash_days": int,
     "write_policy": str,
     "draw_ahead": bool,
+    "language": str,
 }
 """What each setting is in settings.toml."""
 
 OFF: Final = "off"
+BROWSER_LANGUAGE: Final = "browser"
+LANGUAGES: Final = ("en", "de")
+"""What the page can be read in."""
 _MAY_BE_ZERO: Final = frozenset({"index_every_min", "verify_weekly_min", "trash_days"})
 _WORDS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NAMED: Final = re.compile(r"\s*\"?([A-Za-z_]+)\"?\s*=")
@@ -146,12 +150,21 @@ def _make_policy(name: str) -> WritePolicy:
         ) from error
 
 
+def _make_language(name: str) -> str:
+    if name not in (BROWSER_LANGUAGE, *LANGUAGES):
+        raise InvalidRequestError(
+            f"language is {BROWSER_LANGUAGE}, {' or '.join(LANGUAGES)}; not {name!r}."
+        )
+    return name
+
+
 _MAKERS: Final[Mapping[str, Any]] = {
     "allowed_hosts": _make_hosts,
     "import_roots": _make_roots,
     "time_zone": _make_zone,
     "full_index_at": _make_time,
     "write_policy": _make_policy,
+    "language": _make_language,
 }
 
 

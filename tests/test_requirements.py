@@ -92,11 +92,11 @@ def test_what_the_house_imports_is_what_it_asks_for() -> None:
 
 def test_what_the_tests_import_is_asked_for() -> None:
     wanted = read_wanted("requirements.in") | read_wanted("requirements-dev.in")
-    imported = list_imported("tests/**/*.py", "benchmarks/*.py")
+    imported = list_imported("tests/**/*.py", "benchmarks/*.py", "packaging/*.py")
     assert imported <= {IMPORT_NAMES.get(name, name) for name in wanted}
 
 
 def test_no_package_for_tests_is_asked_for_in_vain() -> None:
     wanted = read_wanted("requirements-dev.in") - NOT_IMPORTED.keys()
-    imported = list_imported("tests/**/*.py", "benchmarks/*.py")
+    imported = list_imported("tests/**/*.py", "benchmarks/*.py", "packaging/*.py")
     assert {IMPORT_NAMES.get(name, name) for name in wanted} <= imported

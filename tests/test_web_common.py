@@ -15,7 +15,6 @@ from werkzeug.test import TestResponse
 from app import create_app
 from library import Library, open_library
 from settings import load_settings
-from web import common
 
 ON_EVERY_ANSWER = {
     "X-Content-Type-Options": "nosniff",
@@ -345,8 +344,3 @@ def test_zeros_in_front_do_not_carry_a_number_out_of_bounds(client: FlaskClient)
         for name, path in (("limit", "/api/photos"), ("offset", "/months/2019-07")):
             response = client.get(path, query_string={name: text})
             assert response.status_code == 400, (name, text)
-
-
-def test_days_are_written_as_people_say_them() -> None:
-    assert common.format_day("2022-07-16T12:00:00") == "Saturday, July 16, 2022"
-    assert common.format_day_of_month("2022-07-02") == "Saturday 2"

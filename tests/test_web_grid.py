@@ -318,12 +318,6 @@ def test_a_part_behind_the_end_is_empty(client: FlaskClient) -> None:
     assert (response.status_code, cells_of(response.text)) == (200, [])
 
 
-def test_months_have_the_names_people_use() -> None:
-    assert grid.month_title("2022-07") == "July 2022"
-    assert grid.month_title("0987-01") == "January 987"
-    assert grid.month_title("undated") == "Undated"
-
-
 # -- how large, and in which colors ------------------------------------------------------------
 
 

@@ -8,7 +8,6 @@ import logging
 import mimetypes
 import secrets
 import sqlite3
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from errors import DatabaseDamagedError, InvalidRequestError, LibraryError
 from operation_state import Operation, OperationStatus, OperationType
+from web import date_words, texts
 from web.view_filter import list_chips, other_view, view_query
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(sqlite3.DatabaseError, _answer_database_error)
     app.register_error_handler(Exception, _answer_unexpected)
+    texts.register(app, lambda: get_library().settings.language)
     app.jinja_env.globals.update(
         asset=_asset_url,
         worker_address=_worker_address,
@@ -83,11 +84,13 @@ def register(app: Flask) -> None:
         other_view=other_view,
         list_chips=list_chips,
         find_interrupted=find_interrupted,
+        month_title=date_words.month_title,
     )
     app.jinja_env.filters.update(
-        day=format_day,
-        day_of_month=format_day_of_month,
-        date_and_time=format_date_and_time,
+        day=date_words.format_day,
+        day_of_month=date_words.format_day_of_month,
+        date_and_time=date_words.format_date_and_time,
+        moment=date_words.format_moment,
         deed=name_deed,
         phase=name_phase,
     )
@@ -143,7 +146,8 @@ def _keep_static_files(response: Response) -> Response:
 
 
 def answer_error(status: int, code: str, message: str) -> ResponseReturnValue:
-    """An error as JSON for programs, as a page for people."""
+    """An error as JSON for programs, as a page for people. message: in English."""
+    message = texts.translate(message)
     if request.path.startswith("/api/") or request.path in ("/healthz", "/metrics"):
         return jsonify(error={"code": code, "message": message}), status
     return render_template(
@@ -250,26 +254,6 @@ def wants_fragment() -> bool:
 
 
 # -- words -------------------------------------------------------------------------------------
-
-
-def format_day(text: str) -> str:
-    """`2022-07-16…` as Saturday, July 16, 2022."""
-    day = date.fromisoformat(text[:10])
-    return f"{day:%A}, {day:%B} {day.day}, {day.year}"
-
-
-def format_date_and_time(text: str | None) -> str:
-    """`2022-07-16T18:03:22` as Jul 16, 2022, 18:03:22; none as no date."""
-    if text is None:
-        return "no date"
-    moment = datetime.fromisoformat(text)
-    return f"{moment:%b} {moment.day}, {moment.year}, {moment:%H:%M:%S}"
-
-
-def format_day_of_month(text: str) -> str:
-    """`2022-07-16` as Saturday 16."""
-    day = date.fromisoformat(text[:10])
-    return f"{day:%A} {day.day}"
 
 
 _DEEDS: Final = {

@@ -7,7 +7,6 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 from flask import Blueprint, jsonify, render_template, request
@@ -19,6 +18,7 @@ from errors import InvalidRequestError, NotFoundError
 from photo_filter import PhotoFilter
 from photo_listing import Month
 from web.common import find_told_operation, get_library, read_number, wants_fragment
+from web.date_words import month_title
 from web.view_filter import read_filter
 
 BLOCK_PHOTOS: Final = 210
@@ -223,21 +223,13 @@ def show_cells() -> ResponseReturnValue:
 
 @blueprint.app_template_global()
 @functools.lru_cache(maxsize=MOST_SECTIONS)
-def draw_empty_section(month: Month, photo_filter: PhotoFilter, _script_root: str) -> str:
+def draw_empty_section(month: Month, photo_filter: PhotoFilter, _root: str, _language: str) -> str:
     """A month of the page that the browser fills: the same HTML for the same words.
 
     Of 100,000 photos nearly all months are such, and drawing them anew is most of the page's time.
     """
     section = _make_section(month, {})
     return render_template("_partials/section.html", section=section, photo_filter=photo_filter)
-
-
-@functools.lru_cache(maxsize=MOST_SECTIONS)
-def month_title(key: str) -> str:
-    """`2022-07` as July 2022."""
-    if key == UNDATED:
-        return "Undated"
-    return f"{date.fromisoformat(f'{key}-01'):%B} {int(key[:4])}"
 
 
 @blueprint.app_template_filter()

@@ -264,17 +264,6 @@ def _as_json(progress: Progress) -> dict[str, Any]:
 # -- words -------------------------------------------------------------------------------------
 
 
-@blueprint.app_template_filter("moment")
-def format_moment(text: str) -> str:
-    """A time in UTC as `November 22 at 22:31`, by the clock of the machine that serves."""
-    try:
-        moment = datetime.fromisoformat(text).astimezone()
-    except ValueError:  # an older app's row
-        return text
-    year = "" if moment.year == datetime.now().astimezone().year else f", {moment.year}"
-    return f"{moment:%B} {moment.day}{year} at {moment:%H:%M}"
-
-
 @blueprint.app_template_filter("seconds_left")
 def find_seconds_left(operation: Operation) -> float | None:
     """How long the rest of an interrupted operation's phase takes at the speed it had."""

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from accounts import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from errors import InvalidRequestError, LibraryError, TooManyAttemptsError
 from settings import VARIABLES, Settings, find_fixed, find_machine_zone, is_loopback
-from settings_values import MOST, WritePolicy, make_value, read_words
+from settings_values import LANGUAGES, MOST, WritePolicy, make_value, read_words
 from web.auth import give_session
 from web.common import get_library
 from web.guards import Caller, find_caller
@@ -147,6 +147,7 @@ def _read_choice(key: str, text: str) -> Any:
 _READERS: Final[Mapping[str, Callable[[str, str], Any]]] = {
     "time_zone": _read_zone,
     "write_policy": _read_choice,
+    "language": _read_choice,
     "import_roots": _read_roots,
     "full_index_at": _read_time,
     **dict.fromkeys(_NUMBERS, _read_number),
@@ -286,6 +287,7 @@ def _render(trouble: _Trouble) -> ResponseReturnValue:
         zones=sorted(available_timezones()),
         machine_zone=zone,
         policies=list(WritePolicy),
+        languages=LANGUAGES,
         roots=library.list_import_roots(),
         backups=library.list_backups(),
         planned=library.list_planned(),
@@ -307,6 +309,7 @@ def _list_values(settings: Settings, trouble: _Trouble) -> dict[str, str]:
     values = {
         "time_zone": MACHINE_ZONE if zone == find_machine_zone().key else zone,
         "write_policy": settings.write_policy.value,
+        "language": settings.language,
         "import_roots": "\n".join(map(str, settings.import_roots)),
         "full_index_at": f"{at:%H:%M}" if at else "02:30",
         "full_index": _YES if at else _NO,
