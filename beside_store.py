@@ -51,9 +51,9 @@ class BesideStore:
 
     def read(self, media_hash: str) -> dict[str, TagValue] | None:
         """The tags kept of a picture, None without any; one that is damaged is logged."""
-        path = self.folder / self.name(media_hash)
+        path = f"{self.folder}/{self.name(media_hash)}"  # a `Path` takes longer than the question
         try:
-            with path.open("rb") as file:
+            with open(path, "rb") as file:
                 return read_xmp(file.read(_MOST_BYTES))
         except (FileNotFoundError, NotADirectoryError):
             return None

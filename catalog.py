@@ -124,6 +124,20 @@ def get_photo(connection: sqlite3.Connection, photo_id: int) -> Photo:
     return Photo(*row)
 
 
+def get_photos(connection: sqlite3.Connection, photo_ids: Iterable[int]) -> dict[int, Photo]:
+    """By id those of these photos that there are, missing ones too."""
+    rows = _plain(connection).execute(
+        f"SELECT {PHOTO_COLUMNS} FROM photos WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  constants only
+        [json.dumps(list(photo_ids))],
+    )
+    return {photo.id: photo for photo in (Photo(*row) for row in rows)}
+
+
+def get_record(photo: Photo) -> PhotoRecord:
+    """What the photo's row says of its file."""
+    return PhotoRecord(*_values_of(photo))
+
+
 def get_photo_at(connection: sqlite3.Connection, path: str) -> Photo:
     """The present photo at this path. Raises `NotFoundError`."""
     row = connection.execute(

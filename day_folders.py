@@ -232,7 +232,7 @@ class DayFolders:
         file = find_file(self.parts.places.root, path)
         stat, sidecar = file.stat, file.sidecar
         moved = replace(
-            PhotoRecord(**{name: getattr(photo, name) for name in PhotoRecord.__slots__}),
+            catalog.get_record(photo),
             current_path=path,
             original_filename=os.path.basename(path),
             ctime_ns=stat.ctime_ns,

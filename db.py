@@ -31,6 +31,7 @@ from errors import (
 
 BUSY_TIMEOUT_S: Final = 5.0
 REPLACE_TIMEOUT_S: Final = 30.0
+WRITER_CACHE_KB: Final = 32_768
 _ADVICE: Final = (
     "It was left as it is. To put it aside and restore the newest sound backup: "
     "./lightkeep recover LIBRARY."
@@ -59,6 +60,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
+    if not read_only:
+        # With the 2 MB of SQLite a transaction of 1,000 photos writes the same pages many times.
+        connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KB}")
     if read_only:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA query_only = ON")
@@ -167,6 +171,15 @@ class Database:
             with self._readers_lock:
                 self._readers.append(connection)
 
+    def make_missing(self) -> None:
+        """Make the tables and indices of this version that are not there."""
+        with self.reading() as connection:
+            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if missing := db_schema.list_missing_statements(names):
+            with self.transaction() as connection:
+                for statement in missing:
+                    connection.execute(statement)
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Nobody else in this process writes while the block lasts; it is no transaction."""
@@ -235,11 +248,7 @@ def open_database(path: Path, *, page_size: int | None = None) -> Database:
         database.use_wal()
         with database.reading() as connection:
             connection.execute("SELECT id FROM photos LIMIT 1").fetchone()
-            names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        if missing := db_schema.list_missing_statements(names):
-            with database.transaction() as connection:
-                for statement in missing:
-                    connection.execute(statement)
+        database.make_missing()
     except sqlite3.DatabaseError as error:
         database.close()
         raise _refusal(path, error) from error

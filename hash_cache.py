@@ -23,11 +23,12 @@ about a row, and is as true as before. Do not `put` what is not on disk yet.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
@@ -53,6 +54,9 @@ class Hashes:
 
 CacheEntry: TypeAlias = tuple[str, int, int, int, Hashes]
 """(path, mtime_ns, file_size, ctime_ns, hashes)"""
+
+FileState: TypeAlias = tuple[str, int, int, int]
+"""(path, mtime_ns, file_size, ctime_ns)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +150,44 @@ class HashCache:
 
     def get(self, path: str, mtime_ns: int, file_size: int, ctime_ns: int) -> Hashes | None:
         """The hashes of that state of the file, None where they are not known for certain."""
+        return self.get_many([(path, mtime_ns, file_size, ctime_ns)])[0]
+
+    def get_many(self, states: Sequence[FileState]) -> list[Hashes | None]:
+        """As `get` for each of these, in their order; the table is asked once for all."""
         with self._lock:
-            entry = self._entries.get(path)
-            if entry is not None and entry.answers(mtime_ns, file_size, ctime_ns):
-                self._entries.move_to_end(path)
-                self._count(memory_hits=1, bytes_not_read=file_size)
-                return entry.hashes
-        entry = self._find_row(path, mtime_ns, file_size)
+            entries = [self._find_remembered(state) for state in states]
+            in_memory = [entry is not None for entry in entries]
+        asked = [state for state, known in zip(states, in_memory, strict=True) if not known]
+        if asked:
+            rows = self._find_rows(asked)
+            entries = [
+                entry or rows.get(state[:3]) for state, entry in zip(states, entries, strict=True)
+            ]
+        answers: list[Hashes | None] = []
+        counts = Counter[str]()
         with self._lock:
-            if entry is None or not entry.answers(mtime_ns, file_size, ctime_ns):
-                self._count(misses=1)
-                return None
-            # Somebody may have put a newer entry since the row was read: that one stays.
-            if path not in self._entries:
-                self._remember(path, entry)
-            self._count(database_hits=1, bytes_not_read=file_size)
-            return entry.hashes
+            for state, entry, known in zip(states, entries, in_memory, strict=True):
+                path, mtime_ns, file_size, ctime_ns = state
+                if entry is None or not entry.answers(mtime_ns, file_size, ctime_ns):
+                    counts["misses"] += 1
+                    answers.append(None)
+                    continue
+                # Somebody may have put a newer entry since the row was read: that one stays.
+                if not known and path not in self._entries:
+                    self._remember(path, entry)
+                counts["memory_hits" if known else "database_hits"] += 1
+                counts["bytes_not_read"] += file_size
+                answers.append(entry.hashes)
+            self._count(**counts)
+        return answers
+
+    def _find_remembered(self, state: FileState) -> _Entry | None:
+        path, mtime_ns, file_size, ctime_ns = state
+        entry = self._entries.get(path)
+        if entry is None or not entry.answers(mtime_ns, file_size, ctime_ns):
+            return None
+        self._entries.move_to_end(path)
+        return entry
 
     def put(
         self,
@@ -263,17 +289,20 @@ class HashCache:
                 self._entries.pop(path, None)
         return removed
 
-    def _find_row(self, path: str, mtime_ns: int, file_size: int) -> _Entry | None:
+    def _find_rows(self, states: Sequence[FileState]) -> dict[tuple[str, int, int], _Entry]:
+        """What the table has of these files, by path, mtime and size."""
         with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT ctime_ns, content_hash, media_hash, cached_at FROM hash_cache"
-                " WHERE file_path = ? AND mtime_ns = ? AND file_size = ?",
-                (path, mtime_ns, file_size),
-            ).fetchone()
-        if row is None:
-            return None
-        hashes = Hashes(row["content_hash"], row["media_hash"])
-        return _Entry(mtime_ns, file_size, row["ctime_ns"], _parse_us(row["cached_at"]), hashes)
+            rows = connection.execute(
+                "SELECT file_path, mtime_ns, file_size, ctime_ns, content_hash, media_hash,"
+                " cached_at FROM hash_cache WHERE file_path IN (SELECT value FROM json_each(?))",
+                [json.dumps([state[0] for state in states])],
+            ).fetchall()
+        return {
+            (path, mtime_ns, size): _Entry(
+                mtime_ns, size, ctime_ns, _parse_us(cached_at), Hashes(content_hash, media_hash)
+            )
+            for path, mtime_ns, size, ctime_ns, content_hash, media_hash, cached_at in rows
+        }
 
     def _remember(self, path: str, entry: _Entry) -> None:
         self._entries[path] = entry

@@ -227,17 +227,20 @@ class Planner:
     def _read(
         self, files: Sequence[SourceFile], known: KnownPictures, plan: ImportPlan
     ) -> Iterator[list[IndexedFile]]:
-        def find_here(file: PhotoFile, hashes: Hashes) -> PhotoRecord | None:
-            """A file whose picture is known to be here needs no opening at all."""
-            plan.cached += 1  # asked of those alone whose hashes are known
-            row = known.present.get(hashes.media_hash)
-            if row is None:
-                return None
+        def find_here(
+            hashed: Sequence[tuple[PhotoFile, Hashes]],
+        ) -> dict[str, PhotoRecord]:
+            """Files whose picture is known to be here need no opening at all."""
+            plan.cached += len(hashed)
+            here = {file.path: known.present.get(hashes.media_hash) for file, hashes in hashed}
+            ids = {path: row.id for path, row in here.items() if row}
             with self.database.reading() as connection:
-                photo = catalog.get_photo(connection, row.id)
-            names = PhotoRecord.__slots__
-            record = PhotoRecord(**{name: getattr(photo, name) for name in names})
-            return replace(record, current_path=file.path)
+                photos = catalog.get_photos(connection, ids.values())
+            return {
+                path: replace(catalog.get_record(photos[key]), current_path=path)
+                for path, key in ids.items()
+                if key in photos
+            }
 
         reader = replace(self.reader, known_facts=find_here)
         indexed = reader.index_files([file.file for file in files])

@@ -27,7 +27,7 @@ from db import Database
 from errors import FileProblem
 from exiftool_process import ExifTool
 from file_indexer import (
-    BATCH_FILES,
+    COMMIT_FILES,
     FileIndexer,
     IndexedFile,
     KnownFacts,
@@ -315,12 +315,10 @@ class _IndexRun:
                 photo = catalog.get_photo(connection, row.id)
                 if photo.date_source in ("filename", "none"):
                     continue
-                names = PhotoRecord.__slots__
-                record = PhotoRecord(**{name: getattr(photo, name) for name in names})
                 yield (
                     row.id,
                     replace(
-                        record,
+                        catalog.get_record(photo),
                         original_filename=file.path.rpartition("/")[2],
                         current_path=file.path,
                         sidecar_path=file.sidecar.path if file.sidecar else None,
@@ -394,13 +392,13 @@ class _IndexRun:
     # -- reading -----------------------------------------------------------------------------
 
     def _read(self, files: Sequence[PhotoFile]) -> Iterator[list[IndexedFile]]:
-        """Index files in batches of `BATCH_FILES`, telling the observer after each."""
+        """Index files in batches of `COMMIT_FILES`, telling the observer after each."""
         checkpoint = self._observer.checkpoint
         checkpoint.begin_phase("read", len(files))
         done = hits_before = 0
         self._observer.report_progress(phase="read", done=0, total=len(files))
         indexed = self._reader.index_files(files)
-        while batch := take_batch(indexed, BATCH_FILES):
+        while batch := take_batch(indexed, COMMIT_FILES):
             for item in batch:
                 if item.problem:
                     self._add_problem(item.problem)

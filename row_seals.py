@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Final
 
@@ -24,6 +24,7 @@ _NOT_SEALED: Final = frozenset(
 )
 _SEALED: Final = tuple(field.name for field in fields(PhotoRecord) if field.name not in _NOT_SEALED)
 _SEAL_BYTES: Final = 16
+_ASKED: Final = 500
 
 
 def make_seal(record: PhotoRecord) -> bytes:
@@ -43,20 +44,31 @@ def keep_seals(connection: sqlite3.Connection, records: Iterable[PhotoRecord]) -
     )
 
 
-def has_seal(connection: sqlite3.Connection, record: PhotoRecord) -> bool:
-    """Whether the index read exactly this."""
-    found = connection.execute(
-        "SELECT 1 FROM fact_seals WHERE seal = ?", [make_seal(record)]
-    ).fetchone()
-    return found is not None
+def list_sealed(connection: sqlite3.Connection, records: Sequence[PhotoRecord]) -> set[str]:
+    """The paths of those records of which the index read exactly this."""
+    seals = {record.current_path: make_seal(record) for record in records}
+    asked = list(seals.values())
+    there: set[bytes] = set()
+    for start in range(0, len(asked), _ASKED):
+        some = asked[start : start + _ASKED]
+        marks = ", ".join("?" * len(some))
+        rows = connection.execute(
+            f"SELECT seal FROM fact_seals WHERE seal IN ({marks})",  # noqa: S608  marks only
+            some,
+        )
+        there.update(row[0] for row in rows)
+    return {path for path, seal in seals.items() if seal in there}
 
 
 def delete_unsealed(connection: sqlite3.Connection) -> int:
     """Delete every row that the index did not read, or that is missing; how many."""
+    photos = list(catalog.iterate_photos(connection))
+    present = [photo for photo in photos if photo.missing_since is None]
+    sealed = list_sealed(connection, present)
     doubtful = [
         (photo.id,)
-        for photo in catalog.iterate_photos(connection)
-        if photo.missing_since is not None or not has_seal(connection, photo)
+        for photo in photos
+        if photo.missing_since is not None or photo.current_path not in sealed
     ]
     connection.executemany("DELETE FROM photos WHERE id = ?", doubtful)
     return len(doubtful)

@@ -7,19 +7,22 @@ every table that is not derived (trash, journal, operations). Nothing here begin
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from itertools import islice
 from typing import Any, Final
 
 import catalog
-from catalog import KnownFile, Photo, PhotoRecord
+from catalog import PHOTO_COLUMNS, KnownFile, Photo, PhotoRecord
 from hash_cache import Hashes
 from index_plan import PhotoFile, assign_rows
-from row_seals import has_seal
+from row_seals import list_sealed
 
 MAX_EXAMPLES: Final = 200
+_COMPARED: Final = 500
 
 _DERIVED_TABLES: Final = frozenset(
     {"photos", "hash_cache", "folders", "folder_notes", "companions", "fact_seals"}
@@ -137,32 +140,40 @@ def _is_unseen(path: str, unseen_paths: Collection[str]) -> bool:
 def compare_rows(old: sqlite3.Connection, new: sqlite3.Connection, match: Match) -> Differences:
     """Hold every rebuilt row against the old row it is."""
     result = Differences(missing=len(match.vanished))
-    for photo in catalog.iterate_photos(new):
-        if photo.missing_since is not None:
-            continue
-        known = match.rows.get(photo.id)
-        if known is None:
-            result.added += 1
-            result.add_example("added", photo.current_path, {})
-            continue
-        columns = _find_differences(catalog.get_photo(old, known.id), photo)
-        if known.missing_since is not None:
-            result.came_back += 1
-        elif known.current_path != photo.current_path:
-            result.moved += 1
-        elif columns:
-            result.changed += 1
-        else:
-            result.unchanged += 1
-        if columns:
-            result.facts_differ += 1
-            result.columns.update(columns.keys())
-            result.add_example("facts differ", photo.current_path, columns)
-        else:
-            result.same += 1
+    photos = catalog.iterate_photos(new)
+    while some := list(islice(photos, _COMPARED)):
+        ids = [match.rows[photo.id].id for photo in some if photo.id in match.rows]
+        before = catalog.get_photos(old, ids)
+        for photo in some:
+            if photo.missing_since is None:
+                known = match.rows.get(photo.id)
+                _compare(photo, known and before[known.id], result)
     for row in match.vanished:
         result.add_example("missing", row.current_path, {})
     return result
+
+
+def _compare(photo: Photo, before: Photo | None, result: Differences) -> None:
+    """Count how a rebuilt row differs from the old row it is, if it is one."""
+    if before is None:
+        result.added += 1
+        result.add_example("added", photo.current_path, {})
+        return
+    columns = _find_differences(before, photo)
+    if before.missing_since is not None:
+        result.came_back += 1
+    elif before.current_path != photo.current_path:
+        result.moved += 1
+    elif columns:
+        result.changed += 1
+    else:
+        result.unchanged += 1
+    if columns:
+        result.facts_differ += 1
+        result.columns.update(columns.keys())
+        result.add_example("facts differ", photo.current_path, columns)
+    else:
+        result.same += 1
 
 
 def _find_differences(before: Photo, now: Photo) -> dict[str, list[Any]]:
@@ -332,40 +343,53 @@ def _max_id(connection: sqlite3.Connection, table: str) -> int:
 # -- what need not be read -------------------------------------------------------------------
 
 
-def find_record(
-    connection: sqlite3.Connection, file: PhotoFile, hashes: Hashes, settled: Collection[int]
-) -> PhotoRecord | None:
-    """The record of a file with these hashes by the row at its path, if the index read it so."""
-    row = connection.execute(
-        f"SELECT {', '.join(_PHOTO_COLUMNS)} FROM photos"  # noqa: S608  constants only
-        " WHERE current_path = ? AND missing_since IS NULL",
-        [file.path],
-    ).fetchone()
-    if row is None:
-        return None
-    photo = Photo(*row)
+def find_records(
+    connection: sqlite3.Connection,
+    files: Sequence[tuple[PhotoFile, Hashes]],
+    settled: Collection[int],
+) -> dict[str, PhotoRecord]:
+    """By path the records of these files by the rows there, if the index read them so."""
+    # CROSS JOIN: left to itself SQLite reads all present rows.
+    rows = connection.execute(
+        f"SELECT {PHOTO_COLUMNS} FROM (SELECT value AS asked FROM json_each(?))"  # noqa: S608  constants only
+        " CROSS JOIN photos ON current_path = asked AND missing_since IS NULL",
+        [json.dumps([file.path for file, _ in files])],
+    )
+    photos = {photo.current_path: photo for photo in (Photo(*row) for row in rows)}
+    records = [
+        _renew(photo, file)
+        for file, hashes in files
+        if (photo := photos.get(file.path)) and _speaks_for(photo, file, hashes, settled)
+    ]
+    sealed = list_sealed(connection, records)
+    return {record.current_path: record for record in records if record.current_path in sealed}
+
+
+def _speaks_for(photo: Photo, file: PhotoFile, hashes: Hashes, settled: Collection[int]) -> bool:
+    """Whether the row is of these very bytes, its sidecar's too, by a reader of today."""
     sidecar = file.sidecar
     stamps = (sidecar.path, sidecar.mtime_ns, sidecar.size) if sidecar else (None, None, None)
-    if (
-        (photo.content_hash, photo.media_hash) != (hashes.content_hash, hashes.media_hash)
-        or (photo.sidecar_path, photo.sidecar_mtime_ns, photo.sidecar_size) != stamps
-        or photo.reader_version not in settled
-    ):
-        return None
-    values = {name: getattr(photo, name) for name in PhotoRecord.__slots__}
-    if photo.kept_in == "database":
-        values |= {"rating": None, "kept_in": None}
-    stat = file.stat
-    record = PhotoRecord(
-        **values
-        | {
-            "original_filename": file.path.rpartition("/")[2],
-            "mtime_ns": stat.mtime_ns,
-            "ctime_ns": stat.ctime_ns,
-            "inode": stat.inode,
-        }
+    return (
+        (photo.content_hash, photo.media_hash) == (hashes.content_hash, hashes.media_hash)
+        and (photo.sidecar_path, photo.sidecar_mtime_ns, photo.sidecar_size) == stamps
+        and photo.reader_version in settled
     )
-    return record if has_seal(connection, record) else None
+
+
+def _renew(photo: Photo, file: PhotoFile) -> PhotoRecord:
+    """The row's record with the file's stamps of now, and without what no file says."""
+    record = catalog.get_record(photo)
+    stat = file.stat
+    if photo.kept_in == "database":
+        record = replace(record, rating=None, kept_in=None)
+    if (record.mtime_ns, record.ctime_ns, record.inode) != (
+        stat.mtime_ns,
+        stat.ctime_ns,
+        stat.inode,
+    ):
+        record = replace(record, mtime_ns=stat.mtime_ns, ctime_ns=stat.ctime_ns, inode=stat.inode)
+    name = file.path.rpartition("/")[2]
+    return record if record.original_filename == name else replace(record, original_filename=name)
 
 
 # -- what was edited meanwhile ---------------------------------------------------------------

@@ -34,6 +34,7 @@ from rebuild_box import (
 import backups
 import db_rebuild
 import db_recovery
+import db_schema
 import folder_scan
 import hash_cache
 import library_sync
@@ -85,6 +86,10 @@ def test_a_rebuild_gives_the_rows_of_an_undisturbed_index(box: RebuildBox, tmp_p
     assert report.differences["same"] == 13
     assert box.observer.phases == ["build", "check", "swap"]
     assert not (box.data / "rebuild").exists()
+    # Before the tables and indices are made that a database lacks when it is opened.
+    with box.database.reading() as connection:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    assert db_schema.list_missing_statements(names) == []
     assert report.as_dict().keys() >= {
         *("found", "added", "changed", "moved", "missing", "unchanged", "problems", "seconds"),
         *("cache", "differences", "backup", "carried"),
@@ -237,7 +242,7 @@ def test_a_rebuild_that_was_stopped_goes_on_where_it_was(
     make_photos(box.root, 40)
     box.change("DELETE FROM hash_cache")
     before = box.rows()
-    monkeypatch.setattr(library_sync, "BATCH_FILES", 10)
+    monkeypatch.setattr(library_sync, "COMMIT_FILES", 10)
 
     def stop(check: int) -> None:
         if check == 2 and not carried_already:

@@ -192,17 +192,32 @@ def test_a_row_read_before_a_newer_entry_came_does_not_replace_it(
 ) -> None:
     put(cache)
     restarted = HashCache(database)
-    find_row = restarted._find_row
+    find_rows = restarted._find_rows
 
-    def find_row_slowly(*key: Any) -> Any:
-        row = find_row(*key)
+    def find_rows_slowly(*states: Any) -> Any:
+        rows = find_rows(*states)
         put(restarted, hashes=OTHER)
-        return row
+        return rows
 
-    monkeypatch.setattr(restarted, "_find_row", find_row_slowly)
+    monkeypatch.setattr(restarted, "_find_rows", find_rows_slowly)
     get(restarted)
     assert get(restarted) == OTHER
     assert restarted.statistics.memory_hits == 1
+
+
+def test_many_are_answered_in_their_order_from_memory_and_table(database: Database) -> None:
+    cache = HashCache(database, capacity=1)
+    for path in ("a", "it's “b”"):
+        put(cache, path)
+    states = [
+        *(("it's “b”", LONG_AGO, SIZE, LONG_AGO), ("none", LONG_AGO, SIZE, LONG_AGO)),
+        *(("a", LONG_AGO, SIZE, LONG_AGO), ("a", LONG_AGO, SIZE + 1, LONG_AGO)),
+    ]
+    assert cache.get_many(states) == [HASHES, None, HASHES, None]
+    found = cache.statistics
+    assert (found.memory_hits, found.database_hits, found.misses) == (1, 1, 2)
+    assert found.bytes_not_read == 2 * SIZE
+    assert cache.get_many([]) == []
 
 
 def test_a_negative_capacity_is_refused(database: Database) -> None:

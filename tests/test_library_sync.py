@@ -454,7 +454,7 @@ def test_a_dry_run_pairs_nothing(box: Box) -> None:
 def test_pairs_are_made_also_where_a_first_index_was_stopped_before(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library_sync, "BATCH_FILES", 1)
+    monkeypatch.setattr(library_sync, "COMMIT_FILES", 1)
     make_jpeg(box.root / "A.JPG", 1)
     write_raw(box.root / "A.DNG")
     with pytest.raises(KeyboardInterrupt):
@@ -648,7 +648,7 @@ def test_after_any_changes_the_rows_equal_those_of_a_first_index(
 def test_a_stopped_index_goes_on_where_it_was(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library_sync, "BATCH_FILES", 10)
+    monkeypatch.setattr(library_sync, "COMMIT_FILES", 10)
     _make_many(box.root, 40)
     with pytest.raises(KeyboardInterrupt):
         box.index(stop_after=2)
@@ -661,7 +661,7 @@ def test_a_stopped_index_goes_on_where_it_was(
 def test_hashes_of_a_stopped_index_are_not_computed_again(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library_sync, "BATCH_FILES", 10)
+    monkeypatch.setattr(library_sync, "COMMIT_FILES", 10)
     _make_many(box.root, 40)
     box.index()
     (box.root / "0/000.jpg").unlink()

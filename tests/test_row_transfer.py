@@ -17,8 +17,8 @@ from db import Database, open_database
 from file_operations import FileStat
 from hash_cache import Hashes
 from index_plan import PhotoFile
-from row_seals import delete_unsealed, has_seal, keep_seals, make_seal
-from row_transfer import Match, carry_over, compare_rows, find_record, match_rows
+from row_seals import delete_unsealed, keep_seals, list_sealed, make_seal
+from row_transfer import Match, carry_over, compare_rows, find_records, match_rows
 
 SETTLED = frozenset({1})
 
@@ -190,8 +190,8 @@ def hashes_of(record: PhotoRecord) -> Hashes:
 def test_a_sealed_row_speaks_for_its_file_with_the_stamps_of_now(pair: Pair) -> None:
     with pair.old.transaction() as connection:
         sealed(connection, A)
-        record = find_record(connection, stat_of(A, ctime_ns=7), hashes_of(A), SETTLED)
-    assert record == replace(A, ctime_ns=7)
+        records = find_records(connection, [(stat_of(A, ctime_ns=7), hashes_of(A))], SETTLED)
+    assert records == {A.current_path: replace(A, ctime_ns=7)}
 
 
 @pytest.mark.parametrize(
@@ -211,14 +211,16 @@ def test_a_row_that_was_changed_speaks_for_no_file(pair: Pair, change: str) -> N
     with pair.old.transaction() as connection:
         sealed(connection, A)
         connection.execute(f"UPDATE photos SET {change}")
-        assert find_record(connection, stat_of(A), hashes_of(A), SETTLED) is None
+        assert find_records(connection, [(stat_of(A), hashes_of(A))], SETTLED) == {}
 
 
 def test_a_rating_of_the_database_does_not_hide_what_the_file_says(pair: Pair) -> None:
     with pair.old.transaction() as connection:
         sealed(connection, A)
         connection.execute("UPDATE photos SET rating = 3, kept_in = 'database'")
-        assert find_record(connection, stat_of(A), hashes_of(A), SETTLED) == A
+        assert find_records(connection, [(stat_of(A), hashes_of(A))], SETTLED) == {
+            A.current_path: A
+        }
 
 
 def test_a_seal_knows_no_path_except_where_the_name_dates_the_photo() -> None:
@@ -233,7 +235,7 @@ def test_seals_survive_a_round_through_the_database(pair: Pair) -> None:
     with pair.old.transaction() as connection:
         sealed(connection, record)
         (photo,) = catalog.iterate_photos(connection)
-        assert has_seal(connection, photo)
+        assert list_sealed(connection, [photo]) == {photo.current_path}
         keep_seals(connection, [record])
         assert delete_unsealed(connection) == 0
         connection.execute("UPDATE photos SET camera = NULL")
