@@ -24,11 +24,12 @@ HOME: Final = Path(__file__).parent.parent
 KEYWORDS: Final = {"_": None, "gettext": None, "gettext_noop": None, "ngettext": (1, 2)}
 NOT_OF_THE_PAGE: Final = re.compile(
     r"cli(_\w+)?|bootstrap\w*|doctor\w*|migrate_db|terminal|version|sample_\w+"
-    r"|api_\w+|\w+_models|metrics|photo_filter|photo_listing"
+    r"|api_\w+|\w+_models|metrics|photo_filter|photo_listing|operation_parameters"
 )
 """Rooms that speak to a terminal, a program or the database."""
 _TO_OTHERS: Final = re.compile(r"(log|logger|logging)\.\w+|promise|Answer")
-_SAYS: Final = re.compile(r"(Error|Problem|Trouble)$")
+_SAYS: Final = re.compile(r"(?<!Value)(?<!Assertion)(Error|Problem|Trouble)$")
+_SQL: Final = re.compile(r"(SELECT|INSERT|UPDATE|DELETE|\{0\} WHERE) ")
 _SENTENCE: Final = re.compile(r"[A-Z“\"'{].* .*[.!?…]", re.DOTALL)
 
 Messages = dict[str, str | None]
@@ -86,7 +87,7 @@ def _list_sentences(tree: ast.Module) -> Iterator[str]:
             stack += reversed(list(ast.iter_child_nodes(node)))
             continue
         wanted = id(node) in said or _SENTENCE.fullmatch(text)
-        if wanted and " " in text:
+        if wanted and " " in text and not _SQL.match(text):
             yield text
         # What is filled in may say something itself.
         stack += reversed([part for part in ast.walk(node) if isinstance(part, ast.FormattedValue)])

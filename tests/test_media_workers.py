@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from errors import PictureError, WorkerCrashedError, WorkerTimeoutError
-from media_workers import Priority, WorkerFailure, WorkerPool
+from media_workers import BATCHES_AHEAD, Priority, WorkerFailure, WorkerPool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -260,7 +260,7 @@ def test_items_are_taken_only_as_results_are_wanted(pool: WorkerPool) -> None:
 
     results = pool.map_batches(double, numbers(), batch_size=10)
     next(results)
-    assert len(taken) <= 10 * (2 * pool.workers + 1)
+    assert len(taken) <= 10 * (BATCHES_AHEAD * pool.workers + 1) < 1000
     results.close()
 
 
