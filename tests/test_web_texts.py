@@ -127,7 +127,7 @@ def test_sentences_from_below_are_known_by_their_shape(german: Texts) -> None:
     moved = "a: b.jpg cannot be moved: The file is empty.."
     assert german.translate("The file is empty.") == "Die Datei ist leer."
     assert german.translate(moved) == "a: b.jpg lässt sich nicht verschieben: Die Datei ist leer.."
-    assert german.translate("3 of 1,000 photos") == "von 1,000 Fotos 3"
+    assert german.translate("3 of 1,000 photos") == "von 1.000 Fotos 3"
     assert german.translate("line\nbreak.jpg cannot be moved: no.").startswith("line\nbreak.jpg lä")
 
 

@@ -24,6 +24,7 @@ from settings_values import BROWSER_LANGUAGE, LANGUAGES
 FOLDER: Final = Path(__file__).parent.parent / "texts"
 ENGLISH: Final = LANGUAGES[0]
 _PLACE: Final = re.compile(r"\{(\w*)\}")
+_NUMBER: Final = re.compile(r"\d{1,3}(,\d{3})+", re.ASCII)
 _MOST_DEPTH: Final = 3
 _FEWEST_LETTERS: Final = 8
 """A shape with fewer of its own, as `{0}: {1}.`, fits too much."""
@@ -110,9 +111,14 @@ class Texts:
         for shape in self._shapes:
             values = shape.match(sentence)
             if values is not None:
-                said = {name: self.translate(one, depth + 1) for name, one in values.items()}
+                said = {name: self._say_value(one, depth) for name, one in values.items()}
                 return self.fill(shape.translation, said)
         return sentence
+
+    def _say_value(self, value: str, depth: int) -> str:
+        if _NUMBER.fullmatch(value):
+            return self.format_number(int(value.replace(",", "")))
+        return self.translate(value, depth + 1)
 
     @functools.cached_property
     def _shapes(self) -> list[_Shape]:
