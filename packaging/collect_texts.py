@@ -21,7 +21,10 @@ from typing import Final
 from babel.messages.extract import extract_from_file
 
 HOME: Final = Path(__file__).parent.parent
-KEYWORDS: Final = {"_": None, "gettext": None, "gettext_noop": None, "ngettext": (1, 2)}
+KEYWORDS: Final = {
+    **dict.fromkeys(("_", "gettext", "gettext_html", "gettext_noop")),
+    "ngettext": (1, 2),
+}
 NOT_OF_THE_PAGE: Final = re.compile(
     r"cli(_\w+)?|bootstrap\w*|doctor\w*|migrate_db|terminal|version|sample_\w+"
     r"|api_\w+|\w+_models|metrics|photo_filter|photo_listing|operation_parameters"

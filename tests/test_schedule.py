@@ -25,7 +25,7 @@ from operation_runner import OperationContext, OperationRunner
 from operation_state import OperationStatus, OperationType
 from schedule import Deed, Schedule, plan_backup
 from settings import Settings, load_settings
-from web.operations import name_planned
+from web.operation_words import name_planned
 
 UPDATE_INDEX = OperationType.UPDATE_INDEX
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

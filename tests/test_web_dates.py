@@ -81,7 +81,7 @@ def test_dates_are_changed_by_an_operation_that_can_be_taken_back(
     assert edit["after"]["date_taken"] == "2020-01-02T12:00:00"
     page = client.get("/edits").text
     assert "2 photos with another date" in page
-    assert "Jul 14, 2019, 18:03:22 → Jan 2, 2020, 12:00:00" in page
+    assert "July 14, 2019, 18:03:22 → January 2, 2020, 12:00:00" in page
     undo = body(client.post(f"/api/operations/{operation_id}/undo"))["operation_id"]
     assert box.library.runner.wait(undo, timeout=60).status == "completed"
     assert box.hashes() == before

@@ -22,7 +22,8 @@ from library import Library, open_library
 from operation_runner import OperationContext
 from operation_state import OperationType
 from settings import load_settings
-from web.operations import STREAMS, format_duration, sum_up
+from web.operation_words import format_duration, sum_up
+from web.operations import STREAMS
 
 UPDATE_INDEX = {"type": "update_index"}
 NO_BOOLEANS: tuple[object, ...] = (1, "1", "true", None, [])

@@ -1,4 +1,4 @@
-"""What all pages share: what every answer carries, errors as sentences, words."""
+"""What all pages share: what every answer carries, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from errors import DatabaseDamagedError, InvalidRequestError, LibraryError
-from operation_state import Operation, OperationStatus, OperationType
-from web import date_words, texts
+from operation_state import Operation, OperationStatus
+from web import date_words, operation_words, texts
 from web.view_filter import list_chips, other_view, view_query
 
 if TYPE_CHECKING:
@@ -91,8 +91,13 @@ def register(app: Flask) -> None:
         day_of_month=date_words.format_day_of_month,
         date_and_time=date_words.format_date_and_time,
         moment=date_words.format_moment,
-        deed=name_deed,
-        phase=name_phase,
+        deed=operation_words.name_deed,
+        phase=operation_words.name_phase,
+        status=operation_words.name_status,
+        kind=operation_words.name_kind,
+        duration=operation_words.format_duration,
+        outcome=operation_words.sum_up,
+        planned_deed=operation_words.name_planned,
     )
 
 
@@ -251,57 +256,6 @@ def wants_page() -> bool:
 def wants_fragment() -> bool:
     """Whether the page's own script asks for a part of it rather than the whole page."""
     return request.args.get("fragment") == "1"
-
-
-# -- words -------------------------------------------------------------------------------------
-
-
-_DEEDS: Final = {
-    OperationType.UPDATE_INDEX: ("Update of the index", "Updating the index"),
-    OperationType.REBUILD_DATABASE: ("Rebuild of the database", "Rebuilding the database"),
-    OperationType.VERIFY_LIBRARY: ("Verification of the files", "Verifying the files"),
-    "import_photos": ("Import of photos", "Importing photos"),
-    OperationType.TRASH_PHOTOS: ("Move to the trash", "Moving photos to the trash"),
-    OperationType.RESTORE_PHOTOS: ("Restore from the trash", "Restoring photos"),
-    OperationType.PURGE_TRASH: ("Emptying of the trash", "Deleting from the trash"),
-    OperationType.MERGE_DUPLICATES: ("Merge of duplicates", "Merging duplicates"),
-    "rate_photos": ("Change of ratings", "Writing ratings"),
-    "keep_ratings": ("Writing of ratings into the files", "Writing ratings into the files"),
-    "undo_edits": ("Undo of changes", "Taking changes back"),
-    "update_date": ("Change of capture dates", "Writing capture dates"),
-}
-_PHASES: Final = {
-    "walk": "looking through the folders",
-    "match": "comparing with the rows",
-    "read": "reading files",
-    "write": "writing the rows",
-    "build": "reading files into a new database",
-    "check": "checking the new database",
-    "swap": "putting it in place",
-    "verify": "reading files again",
-    "look": "looking through what is to be imported",
-    "compare": "looking which photos are new",
-    "copy": "copying",
-    "trash": "moving to the trash",
-    "restore": "bringing back",
-    "purge": "deleting",
-    "merge": "comparing and merging",
-    "edit": "writing into photos",
-    "hash": "reading and hashing bytes",
-    "tags": "reading tags",
-    "exiftool": "ExifTool",
-    "decode": "drawing small pictures",
-    "database": "transactions",
-}
-
-
-def name_deed(operation_type: str, *, running: bool = False) -> str:
-    """What a person calls an operation, done or under way."""
-    return _DEEDS.get(operation_type, (operation_type, operation_type))[running]
-
-
-def name_phase(phase: str) -> str:
-    return _PHASES.get(phase, phase)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from web.api_contract import Answer, promise, refuse
 from web.api_models import OperationStarted
 from web.common import get_library
 from web.date_models import DateBody, DateQuery, DatesAnswer
+from web.texts import get_texts
 
 _TAG: Final = "Dates"
 
@@ -45,7 +46,7 @@ def change_dates(query: DateQuery, body: DateBody) -> ResponseReturnValue:
     mode = DateMode(body.mode)
     if query.dry_run == "1":
         planned = library.plan_dates(body.photo_ids, mode, body.value, body.step)
-        return jsonify(dates=[asdict(one) for one in planned])
+        return jsonify(dates=get_texts().translate_reasons([asdict(one) for one in planned]))
     operation_id = library.start_dates(
         body.photo_ids, mode, body.value, body.step, move_files=body.move_files
     )

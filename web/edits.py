@@ -17,13 +17,28 @@ from web.api_models import (
 )
 from web.common import get_library
 from web.favorites import EDIT_HEADER, answer_rated
-from write_journal import Edit
+from web.texts import gettext, gettext_noop
+from write_journal import Edit, EditState
 
 _TAG: Final = "Edits"
 _ASKING: Final = {"/trash": "trash.show_trash", "/duplicates": "duplicates.show_duplicates"}
 _WAIT_S: Final = 10.0
 
+_STATES: Final = {
+    EditState.PLANNED: gettext_noop("planned"),
+    EditState.PREPARED: gettext_noop("prepared"),
+    EditState.DONE: gettext_noop("done"),
+    EditState.UNDONE: gettext_noop("undone"),
+    EditState.CONFLICT: gettext_noop("conflict"),
+}
+
 blueprint = Blueprint("edits", __name__)
+
+
+@blueprint.app_template_filter("edit_state")
+def name_state(state: EditState) -> str:
+    """Where an edit stands, as a word."""
+    return gettext(_STATES[state])
 
 
 @blueprint.get("/api/edits")

@@ -18,6 +18,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from machine_names import list_machine_names
 from settings import is_loopback
 from web.common import answer_error, get_library, wants_fragment, wants_page
+from web.texts import translate
 
 OPEN_ENDPOINTS: Final = frozenset(
     {"static", "auth.show_login", "auth.sign_in", "check_health", "recovery.check_health"}
@@ -192,7 +193,7 @@ def _require_sign_in() -> ResponseReturnValue | None:
         return redirect(url_for("auth.show_login", next=there), 303)
     error = {
         "code": "sign_in_needed",
-        "message": "Sign in at /login, or send a token: Authorization: Bearer TOKEN.",
+        "message": translate("Sign in at /login, or send a token: Authorization: Bearer TOKEN."),
     }
     return jsonify(error=error), 401, {"WWW-Authenticate": "Bearer"}
 

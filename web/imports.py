@@ -19,6 +19,7 @@ from upload_store import ArrivingPart, Received, Sent, UploadStore
 from web.api_contract import Answer, promise, refuse
 from web.common import get_library, wants_fragment
 from web.import_models import UploadAnswer, UploadForm, UploadQuery
+from web.texts import format_number, ngettext
 
 MOST_REQUEST_BYTES: Final = 1 << 30
 """Of files in one request; the page sends large ones in pieces."""
@@ -237,5 +238,5 @@ def format_size(size: int) -> str:
     """`1500000` as 1.5 MB."""
     for unit, word in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
         if size >= unit:
-            return f"{size / unit:,.1f} {word}"
-    return f"{size} bytes"
+            return f"{format_number(size / unit, 1)} {word}"
+    return ngettext("{count} byte", "{count} bytes", size)

@@ -6,11 +6,19 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from errors import BusyError, InvalidRequestError
@@ -18,6 +26,7 @@ from operation_progress import Progress
 from operation_runner import OperationRunner
 from operation_state import Operation, OperationType
 from schedule import Planned
+from web import operation_words
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
     Error,
@@ -30,8 +39,9 @@ from web.api_models import (
     RebuildBody,
     VerifyBody,
 )
-from web.common import get_library, name_phase
+from web.common import get_library
 from web.import_models import PlanAnswer, StartQuery
+from web.texts import Texts, get_texts
 
 STREAMS: Final = 8
 """Event streams at a time: each holds one of the server's threads."""
@@ -174,14 +184,16 @@ def show_report(operation_id: str) -> ResponseReturnValue:
 @promise(_TAG, {200: Answer("The operations.", OperationsAnswer)})
 def list_operations() -> ResponseReturnValue:
     """The newest operations, the latest first."""
-    return jsonify(operations=[_as_json(item) for item in get_library().list_operations()])
+    return jsonify(
+        operations=[_as_json(item, get_texts()) for item in get_library().list_operations()]
+    )
 
 
 @blueprint.get("/api/operations/<operation_id>")
 @promise(_TAG, {200: Answer("The operation.", OperationAnswer)} | refuse(404))
 def get_operation(operation_id: str) -> ResponseReturnValue:
     """How far an operation is, and what it did once it has ended."""
-    return jsonify(_as_json(get_library().runner.progress(operation_id)))
+    return jsonify(_as_json(get_library().runner.progress(operation_id), get_texts()))
 
 
 @blueprint.post("/api/operations/<operation_id>/cancel")
@@ -194,7 +206,7 @@ def cancel_operation(operation_id: str) -> ResponseReturnValue:
     """Stop an operation; what has ended stays as it is."""
     library = get_library()
     library.cancel_operation(operation_id)
-    return jsonify(_as_json(library.runner.progress(operation_id))), 202
+    return jsonify(_as_json(library.runner.progress(operation_id), get_texts())), 202
 
 
 @blueprint.post("/operations/<operation_id>/cancel")
@@ -236,14 +248,14 @@ def stream_events(operation_id: str) -> ResponseReturnValue:
     if not _streams.acquire(blocking=False):
         error = {"code": "too_many_streams", "message": "Ask again now and then instead."}
         return jsonify(error=error), 503, {"Retry-After": "2"}
-    response = Response(_events(runner, operation_id), mimetype="text/event-stream")
+    response = Response(_events(runner, operation_id, get_texts()), mimetype="text/event-stream")
     response.call_on_close(_streams.release)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _events(runner: OperationRunner, operation_id: str) -> Iterator[str]:
+def _events(runner: OperationRunner, operation_id: str, texts: Texts) -> Iterator[str]:
     version = 0
     while True:
         progress = runner.wait_for_change(operation_id, version, _PING_EVERY_S)
@@ -251,14 +263,15 @@ def _events(runner: OperationRunner, operation_id: str) -> Iterator[str]:
             yield ": ping\n\n"
             continue
         version = progress.version
-        yield f"data: {json.dumps(_as_json(progress))}\n\n"
+        yield f"data: {json.dumps(_as_json(progress, texts))}\n\n"
         if not progress.is_active:
             return
         time.sleep(_EVENT_EVERY_S)
 
 
-def _as_json(progress: Progress) -> dict[str, Any]:
-    return progress.as_dict() | {"phase_words": name_phase(progress.phase)}
+def _as_json(progress: Progress, texts: Texts) -> dict[str, Any]:
+    answer: dict[str, Any] = texts.translate_reasons(progress.as_dict())
+    return answer | {"phase_words": texts.find(operation_words.describe_phase(progress.phase))}
 
 
 # -- words -------------------------------------------------------------------------------------
@@ -274,72 +287,7 @@ def find_seconds_left(operation: Operation) -> float | None:
     return max(0, total - done) / rate if total and rate else None
 
 
-@blueprint.app_template_filter("duration")
-def format_duration(seconds: float) -> str:
-    """`200` as about 3 minutes."""
-    for size, word in ((3600, "hour"), (60, "minute"), (1, "second")):
-        if seconds >= 1.5 * size or size == 1:
-            count = max(1, round(seconds / size))
-            return f"about {count:,} {word}{'' if count == 1 else 's'}"
-    raise AssertionError("a duration is at least a second")
-
-
-_PLANNED: Final = {
-    "quick_index": "Look for changed folders",
-    "full_index": "Update of the whole index",
-    "verify": "Verification of some files",
-    "backup": "Backup of the database",
-}
-
-
-@blueprint.app_template_filter("planned_deed")
-def name_planned(planned: Planned) -> str:
-    """What a person calls something that is done by itself, and how often it is."""
-    name = _PLANNED[planned.deed]
-    if planned.every is None:
-        return f"{name}, switched off"
-    for seconds, word in ((7 * 86_400, "week"), (86_400, "day")):
-        if planned.every == seconds:
-            return f"{name}, every {word}"
-    minutes = round(planned.every / 60)
-    return f"{name}, every {f'{minutes} minutes' if minutes > 1 else 'minute'}"
-
-
 @blueprint.app_template_filter("is_waiting")
 def is_waiting(planned: Planned) -> bool:
     """Whether it is due, and begins as soon as nothing else runs."""
     return planned.next is not None and planned.next <= datetime.now(UTC)
-
-
-_COUNTS: Final = ("added", "changed", "moved", "missing", "deleted")
-_FOUND_BY_VERIFY: Final = {
-    "changed_by_us": "changed by Lightkeep",
-    "changed": "edited elsewhere",
-    "replaced": "replaced",
-    "bit_rot": "rotten",
-    "unreadable": "unreadable",
-    "missing": "missing",
-}
-
-
-_FOUND_BY_IMPORT: Final = {
-    "added": "imported",
-    "already_here": "already here",
-    "unsupported": "no photos",
-    "unreadable": "unreadable",
-}
-
-
-@blueprint.app_template_filter("outcome")
-def sum_up(report: Mapping[str, Any] | None) -> str:
-    """A report in a few words: `3 added, 1 moved`, or `intact but for 1 rotten`."""
-    if not report:
-        return ""
-    if "already_here" in report:
-        said = [f"{report[key]:,} {word}" for key, word in _FOUND_BY_IMPORT.items() if report[key]]
-        return ", ".join(said) or "there were no photos"
-    if "checked" in report:
-        said = [f"{report[key]:,} {word}" for key, word in _FOUND_BY_VERIFY.items() if report[key]]
-        return ", ".join([f"{report['intact']:,} of {report['checked']:,} intact", *said])
-    said = [f"{report[key]:,} {key}" for key in _COUNTS if report.get(key)]
-    return ", ".join(said) if said else "nothing had changed"

@@ -28,6 +28,7 @@ from web.api_models import (
     VersionQuery,
 )
 from web.common import get_library, wants_fragment
+from web.texts import gettext, gettext_noop, ngettext
 from web.view_filter import read_filter, view_query
 
 _IMMUTABLE: Final = "private, max-age=31536000, immutable"
@@ -56,18 +57,30 @@ _SMALL: Final = _sent("image/webp") | refuse(404, 409, 416, 422, 507)
 _FILE: Final = _sent(*sorted({one.mime for one in MEDIA_TYPES.values()})) | refuse(404, 416)
 
 DATE_SOURCES: Final = {
-    "exif": ("EXIF", "The date is the camera's own, from the photo's EXIF."),
-    "xmp": ("XMP", "The date stands in the photo's XMP."),
-    "quicktime": ("QuickTime", "The date stands in the video itself."),
-    "sidecar": ("Sidecar", "The date stands in the sidecar beside the photo."),
-    "filename": ("File name", "The photo holds no date; its file name does."),
-    "none": ("No date", "Neither the photo nor its name says when it was taken."),
+    "exif": (
+        gettext_noop("EXIF"),
+        gettext_noop("The date is the camera's own, from the photo's EXIF."),
+    ),
+    "xmp": (gettext_noop("XMP"), gettext_noop("The date stands in the photo's XMP.")),
+    "quicktime": (gettext_noop("QuickTime"), gettext_noop("The date stands in the video itself.")),
+    "sidecar": (
+        gettext_noop("Sidecar"),
+        gettext_noop("The date stands in the sidecar beside the photo."),
+    ),
+    "filename": (
+        gettext_noop("File name"),
+        gettext_noop("The photo holds no date; its file name does."),
+    ),
+    "none": (
+        gettext_noop("No date"),
+        gettext_noop("Neither the photo nor its name says when it was taken."),
+    ),
 }
 KEPT_IN: Final = {
-    "file": "kept in the file",
-    "sidecar": "kept in the sidecar",
-    "beside": "kept beside the library",
-    "database": "kept in the database only",
+    "file": gettext_noop("kept in the file"),
+    "sidecar": gettext_noop("kept in the sidecar"),
+    "beside": gettext_noop("kept beside the library"),
+    "database": gettext_noop("kept in the database only"),
 }
 
 
@@ -110,10 +123,12 @@ def name_kind(photo: Photo, companions: Sequence[Photo]) -> str:
     """What a screen reader calls a cell."""
     kind = kind_of(photo.file_type)
     if kind == Kind.VIDEO:
-        return f"Video of {format_clock(photo.duration_s)}" if photo.duration_s else "Video"
+        if not photo.duration_s:
+            return gettext("Video")
+        return gettext("Video of {duration}", duration=format_clock(photo.duration_s))
     if any(kind_of(other.file_type) == Kind.VIDEO for other in companions):
-        return "Live photo"
-    return "RAW photo" if kind == Kind.RAW else "Photo"
+        return gettext("Live photo")
+    return gettext("RAW photo") if kind == Kind.RAW else gettext("Photo")
 
 
 def list_marks(photo: Photo, companions: Sequence[Photo]) -> list[str]:
@@ -131,7 +146,9 @@ def list_marks(photo: Photo, companions: Sequence[Photo]) -> list[str]:
 def describe_star(photo: Photo) -> str:
     """What the star of a cell says more: the rating, where it is kept if not in the file, and
     what a press does."""
-    press = f"{'Remove from' if photo.favorited else 'Add to'} favorites (f)"
+    press = (
+        gettext("Remove from favorites (f)") if photo.favorited else gettext("Add to favorites (f)")
+    )
     if photo.rating is None or photo.rating == 0:
         return press
     kept = name_kept(photo.kept_in)
@@ -143,15 +160,17 @@ def describe_star(photo: Photo) -> str:
 def name_rating(rating: int | None) -> str:
     """`Favorite`, `4 stars`, `No rating`, `Rejected`."""
     if not rating:
-        return "No rating"
+        return gettext("No rating")
     if rating == FAVORITE_RATING:
-        return "Favorite"
-    return "Rejected" if rating < 0 else f"{rating} star{'' if rating == 1 else 's'}"
+        return gettext("Favorite")
+    if rating < 0:
+        return gettext("Rejected")
+    return ngettext("{count} star", "{count} stars", rating)
 
 
 def name_kept(kept_in: str | None) -> str:
     """Where a rating is kept, in words; empty where there is none or in the file itself."""
-    return KEPT_IN[kept_in] if kept_in and kept_in != "file" else ""
+    return gettext(KEPT_IN[kept_in]) if kept_in and kept_in != "file" else ""
 
 
 def format_clock(seconds: float) -> str:
@@ -192,8 +211,8 @@ def show_photo(photo_id: int) -> ResponseReturnValue:
             for one in around
             if is_drawn(one) and not one.missing_since
         },
-        date_source=DATE_SOURCES[photo.date_source],
-        kept_in=KEPT_IN.get(photo.kept_in or ""),
+        date_source=[gettext(words) for words in DATE_SOURCES[photo.date_source]],
+        kept_in=gettext(KEPT_IN[photo.kept_in]) if photo.kept_in else None,
         media_type=media_type_of(photo.file_type),
         companions=companions,
         leader=leader,

@@ -23,8 +23,10 @@ from settings_values import BROWSER_LANGUAGE, LANGUAGES
 
 FOLDER: Final = Path(__file__).parent.parent / "texts"
 ENGLISH: Final = LANGUAGES[0]
+_SENTENCES: Final = frozenset({"message", "reason", "error"})
 _PLACE: Final = re.compile(r"\{(\w*)\}")
 _NUMBER: Final = re.compile(r"\d{1,3}(,\d{3})+", re.ASCII)
+_SEPARATORS: Final = str.maketrans(",.", ".,")
 _MOST_DEPTH: Final = 3
 _FEWEST_LETTERS: Final = 8
 """A shape with fewer of its own, as `{0}: {1}.`, fits too much."""
@@ -85,18 +87,24 @@ class Texts:
 
     def fill(self, words: str, values: Mapping[str, Any]) -> str:
         """Put values into `{name}`; whole numbers with the separators of the language."""
-        return _PLACE.sub(
-            lambda place: self._show(values[place[1]]) if place[1] in values else place[0], words
-        )
+        parts = _split(words)
+        if len(parts) == 1:
+            return words
+        filled = [
+            (self._show(values[part]) if part in values else f"{{{part}}}") if number % 2 else part
+            for number, part in enumerate(parts)
+        ]
+        return "".join(filled)
 
     def _show(self, value: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
             return self.format_number(value)
         return str(value)
 
-    def format_number(self, number: int) -> str:
-        shown = f"{number:,}"
-        return shown if self.language == ENGLISH else shown.replace(",", ".")
+    def format_number(self, number: float, decimals: int = 0) -> str:
+        """`1,234.5`, with the separators of the language."""
+        shown = f"{number:,.{decimals}f}"
+        return shown if self.language == ENGLISH else shown.translate(_SEPARATORS)
 
     def translate(self, sentence: str, depth: int = 0) -> str:
         """A sentence from below; unchanged where none like it is known."""
@@ -106,6 +114,21 @@ class Texts:
         if not self.sentences or depth > _MOST_DEPTH or " " not in sentence:
             return sentence
         return self._translate_by_shape(sentence, depth)
+
+    def translate_reasons(self, answer: Any) -> Any:
+        """JSON for the page's script, with what it says of errors in this language."""
+        if not self.sentences:
+            return answer
+        if isinstance(answer, Mapping):
+            return {
+                key: self.translate(value)
+                if key in _SENTENCES and isinstance(value, str)
+                else self.translate_reasons(value)
+                for key, value in answer.items()
+            }
+        if isinstance(answer, list):
+            return [self.translate_reasons(one) for one in answer]
+        return answer
 
     def _translate_by_shape(self, sentence: str, depth: int) -> str:
         for shape in self._shapes:
@@ -130,6 +153,12 @@ class Texts:
         ]
         telling = [shape for shape in shapes if shape.letters >= _FEWEST_LETTERS]
         return sorted(telling, key=lambda shape: -shape.letters)
+
+
+@functools.lru_cache(maxsize=4096)
+def _split(words: str) -> list[str]:
+    """Words and, at odd places, the names of what stands between them."""
+    return _PLACE.split(str(words))
 
 
 def make_shape(sentence: str, translation: str) -> _Shape:
@@ -192,32 +221,55 @@ def translate(sentence: str) -> str:
     return get_texts().translate(sentence)
 
 
-def _gettext_html(words: str, /, **values: Any) -> Markup:
+def format_number(number: float, decimals: int = 0) -> str:
+    """`1,234.5`, as the language of the request writes it."""
+    return get_texts().format_number(number, decimals)
+
+
+def _escaped(words: str, /, **values: Any) -> Markup:
     """As `gettext`, for a template: all is escaped but values that are HTML already."""
-    return _fill_html(get_texts().find(words), values)
+    texts = get_texts()
+    return _fill_html(texts, _escape_words(texts.find(words)), values)
 
 
-def _ngettext_html(one: str, many: str, count: int, /, **values: Any) -> Markup:
-    return _fill_html(get_texts().find_form(one, many, count), {"count": count} | values)
+def _escaped_plural(one: str, many: str, count: int, /, **values: Any) -> Markup:
+    texts = get_texts()
+    words = _escape_words(texts.find_form(one, many, count))
+    return _fill_html(texts, words, {"count": count} | values)
 
 
-def _fill_html(words: str, values: Mapping[str, Any]) -> Markup:
+def _with_markup(words: str, /, **values: Any) -> Markup:
+    """As `gettext`, where the words themselves are HTML: a link or bold words within a sentence."""
+    texts = get_texts()
+    return _fill_html(texts, Markup(texts.find(words)), values)  # noqa: S704  of the catalog
+
+
+# A cell has four words, and a page hundreds of cells.
+@functools.lru_cache(maxsize=4096)
+def _escape_words(words: str) -> Markup:
+    return escape(words)
+
+
+def _fill_html(texts: Texts, words: Markup, values: Mapping[str, Any]) -> Markup:
+    if not values:
+        return words
     shown = {
         name: value if isinstance(value, int) else escape(value) for name, value in values.items()
     }
-    return Markup(get_texts().fill(str(escape(words)), shown))  # noqa: S704
+    return Markup(texts.fill(words, shown))  # noqa: S704  words and values are escaped
 
 
 def register(app: Flask, find_language: Callable[[], str]) -> None:
     """Give the templates their words. find_language: the one that is set, or the browser's."""
     app.extensions[_EXTENSION] = find_language
     app.jinja_env.globals.update(
-        _=_gettext_html,
-        ngettext=_ngettext_html,
+        _=_escaped,
+        ngettext=_escaped_plural,
+        gettext_html=_with_markup,
         get_language=lambda: get_texts().language,
         get_script_texts=lambda: get_texts().scripts,
     )
     app.jinja_env.filters.update(
         translate=lambda sentence: translate(str(sentence)),
-        number=lambda number: get_texts().format_number(number),
+        number=format_number,
     )

@@ -24,6 +24,7 @@ from web.api_models import (
     OperationStarted,
 )
 from web.common import get_library, read_number
+from web.texts import format_number, ngettext
 from web.trash_models import (
     DryRunQuery,
     EntriesBody,
@@ -293,8 +294,10 @@ def _lead_on(operation_id: str) -> ResponseReturnValue:
 def format_megabytes(size: int) -> str:
     """`4.1 MB`, `12 kB`, `3.2 GB`."""
     if size >= 1e9:
-        return f"{size / 1e9:,.1f} GB"
-    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.0f} kB"
+        return f"{format_number(size / 1e9, 1)} GB"
+    if size >= 1e5:
+        return f"{format_number(size / 1e6, 1)} MB"
+    return f"{format_number(size / 1e3)} kB"
 
 
 @blueprint.app_template_test("drawn")
@@ -319,18 +322,25 @@ def tell(done: Progress) -> str:
     """What an operation of the trash did, as a sentence."""
     report = done.report or {}
     if done.operation_type == OperationType.PURGE_TRASH:
-        freed = format_megabytes(report["bytes"])
-        return f"{_count_photos(report['deleted'])} deleted for good, {freed}."
-    if done.operation_type == OperationType.TRASH_PHOTOS:
-        return f"{_count_photos(report['moved'])} moved to the trash."
-    if done.operation_type == OperationType.MERGE_DUPLICATES:
-        better = f", {report['changed']:,} got a rating or a date" if report["changed"] else ""
-        return f"{_count_photos(report['moved'])} moved to the trash{better}."
-    return f"{_count_photos(report.get('moved', 0))} brought back."
-
-
-def _count_photos(number: int) -> str:
-    return f"{number:,} photo{'' if number == 1 else 's'}"
+        return ngettext(
+            "{count} photo deleted for good, {size}.",
+            "{count} photos deleted for good, {size}.",
+            report["deleted"],
+            size=format_megabytes(report["bytes"]),
+        )
+    if done.operation_type == OperationType.MERGE_DUPLICATES and report["changed"]:
+        return ngettext(
+            "{count} photo moved to the trash, {changed} got a rating or a date.",
+            "{count} photos moved to the trash, {changed} got a rating or a date.",
+            report["moved"],
+            changed=report["changed"],
+        )
+    moved = report.get("moved", 0)
+    if done.operation_type in (OperationType.TRASH_PHOTOS, OperationType.MERGE_DUPLICATES):
+        return ngettext(
+            "{count} photo moved to the trash.", "{count} photos moved to the trash.", moved
+        )
+    return ngettext("{count} photo brought back.", "{count} photos brought back.", moved)
 
 
 @blueprint.app_template_test("undoable_move")

@@ -9,6 +9,7 @@ from flask import request
 
 from errors import InvalidRequestError
 from photo_filter import LONGEST_QUERY, RECENT_DAYS, PhotoFilter
+from web.texts import gettext
 
 LONGEST_VALUE: Final = 4096  # of a path
 _FLAGS: Final = ("favorites", "undated", "recent", "missing")
@@ -68,15 +69,19 @@ def list_chips(photo_filter: PhotoFilter) -> list[Chip]:
     wanted = photo_filter
     words: dict[str, str] = {
         "query": f"“{wanted.query}”" if wanted.query else "",
-        "favorites": "Favorites" if wanted.favorites else "",
-        "rating": f"{'★' * wanted.rating} or more" if 0 < wanted.rating < 5 else "",
-        "kind": {"photo": "Photos", "video": "Videos", "": ""}[wanted.kind],
+        "favorites": gettext("Favorites") if wanted.favorites else "",
+        "rating": gettext("{stars} or more", stars="★" * wanted.rating)
+        if 0 < wanted.rating < 5
+        else "",
+        "kind": {"photo": gettext("Photos"), "video": gettext("Videos"), "": ""}[wanted.kind],
         "camera": wanted.camera,
         "folder": f"/{wanted.folder}" if wanted.folder else "",
         "year": str(wanted.year) if wanted.year is not None else "",
-        "undated": "Undated" if wanted.undated else "",
-        "recent": f"Added in the last {RECENT_DAYS} days" if wanted.recent else "",
-        "missing": "Missing" if wanted.missing else "",
+        "undated": gettext("Undated") if wanted.undated else "",
+        "recent": gettext("Added in the last {count} days", count=RECENT_DAYS)
+        if wanted.recent
+        else "",
+        "missing": gettext("Missing") if wanted.missing else "",
     }
     if wanted.rating == 5:
         words["rating"] = "★★★★★"
