@@ -53,7 +53,7 @@ def collect_scripts(home: Path = HOME) -> Messages:
     """What the page's script marks for translation."""
     found: Messages = {}
     for path in sorted(home.glob("static/js/*.js")):
-        found |= _extract("javascript", path)
+        found |= _extract("javascript", path, {"parse_template_string": "true"})
     return found
 
 

@@ -1,6 +1,8 @@
 // The only place that fetches. Every answer that is not a success is an Error with the
 // sentence that the server gave.
 
+import { gettext } from "./texts.js";
+
 async function fetchChecked(url, options) {
   const response = await fetch(url, options);
   // Signed out meanwhile: the page itself leads to the login page and back.
@@ -14,7 +16,7 @@ async function errorOf(response) {
   const message = type.startsWith("application/json")
     ? (await response.json()).error?.message
     : undefined;
-  const error = new Error(message ?? `The server answered ${response.status}.`);
+  const error = new Error(message ?? gettext("The server answered {status}.", { status: String(response.status) }));
   error.status = response.status;
   return error;
 }
@@ -61,7 +63,7 @@ export async function post(url, body, more = {}) {
 
 // Without an answer there is no status either: the server, or the way to it, is away.
 export function sentenceOf(error) {
-  return error.status ? error.message : "Lightkeep does not answer.";
+  return error.status ? error.message : gettext("Lightkeep does not answer.");
 }
 
 export async function postForm(url, form) {
@@ -82,7 +84,7 @@ export function sendFiles(url, form, onProgress, signal) {
       if (request.status === 200) resolve(request.response);
       else {
         const words = request.response?.error?.message;
-        const error = new Error(words ?? `The server answered ${request.status}.`);
+        const error = new Error(words ?? gettext("The server answered {status}.", { status: String(request.status) }));
         error.status = request.status;
         reject(error);
       }

@@ -2,11 +2,12 @@
 
 import { post, postJson, sentenceOf } from "./api.js";
 import { listErrors, photos } from "./reports.js";
+import { gettext, language, ngettext } from "./texts.js";
 
 const SETTLE_MS = 250; // what is being typed is not planned yet
 const MOST_SHOWN = 100;
-const WORDS = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23", timeZone: "UTC" });
-const SOURCES = { name: "from its name", folder: "from its folder", neighbors: "from its neighbors" };
+const WORDS = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23", timeZone: "UTC" });
+const SOURCES = { name: gettext("from its name"), folder: gettext("from its folder"), neighbors: gettext("from its neighbors") };
 
 export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
   const form = dialog.querySelector("[data-dates-form]");
@@ -26,7 +27,7 @@ export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
     form.moment.value = date ?? "";
     form.offset.value = offset ?? "";
     form.mode.value = mode;
-    head.textContent = ids.length === 1 ? "Change the date" : `Change the date of ${photos(ids.length)}`;
+    head.textContent = ids.length === 1 ? gettext("Change the date") : gettext("Change the date of {photos}", { photos: photos(ids.length) });
     dialog.querySelector('[data-mode-choice="sequence"]').hidden = ids.length === 1;
     fillZones();
     showMode();
@@ -96,7 +97,11 @@ export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
     const failing = dates.filter((one) => one.problem).length;
     const same = dates.length - moving.length - failing;
     move.hidden = !dates.some((one) => one.moves_to);
-    const counts = [moving.length && `${photos(moving.length)} change${moving.length === 1 ? "s" : ""}`, same && `${photos(same)} as now`, failing && `${photos(failing)} cannot get one`];
+    const counts = [
+      moving.length && ngettext("{count} photo changes", "{count} photos change", moving.length),
+      same && ngettext("{count} photo as now", "{count} photos as now", same),
+      failing && ngettext("{count} photo cannot get one", "{count} photos cannot get one", failing),
+    ];
     const words = document.createElement("p");
     words.textContent = trouble || counts.filter(Boolean).join(" · ");
     if (trouble) words.className = "dates-trouble";
@@ -104,12 +109,12 @@ export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
     // What fails is not to be overlooked.
     const shown = [...dates].sort((a, b) => Boolean(b.problem) - Boolean(a.problem)).slice(0, MOST_SHOWN);
     list.append(...shown.map(row));
-    if (dates.length > MOST_SHOWN) list.append(item("and ", `${photos(dates.length - MOST_SHOWN)} more`));
+    if (dates.length > MOST_SHOWN) list.append(item("", ngettext("and {count} photo more", "and {count} photos more", dates.length - MOST_SHOWN)));
     list.tabIndex = 0;
-    list.setAttribute("aria-label", "Old and new dates");
+    list.setAttribute("aria-label", gettext("Old and new dates"));
     plan.replaceChildren(...(words.textContent ? [words] : []), ...(dates.length ? [list] : []));
     change.disabled = !moving.length;
-    change.textContent = moving.length > 1 ? `Change ${photos(moving.length)}` : "Change";
+    change.textContent = moving.length > 1 ? gettext("Change {photos}", { photos: photos(moving.length) }) : gettext("Change");
   }
 
   form.addEventListener("submit", (event) => {
@@ -125,14 +130,14 @@ export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
       const { status, message, report } = await watch(operation);
       const done = report?.changed ?? 0;
       const undo = () => takeBack(operation, ids);
-      if (status !== "completed") return toasts.say(`Not all dates were changed. ${message || "It was stopped."} What was written until then is kept.`, { undo, error: true });
-      if (report.error_count) toasts.say(`${photos(report.error_count)} got no other date`, { error: true, details: listErrors(report.errors) });
-      if (!done) return report.error_count ? undefined : toasts.say("All had that date already");
-      const words = `Date of ${photos(done)} changed`;
+      if (status !== "completed") return toasts.say(gettext("Not all dates were changed. {why} What was written until then is kept.", { why: message || gettext("It was stopped.") }), { undo, error: true });
+      if (report.error_count) toasts.say(ngettext("{count} photo got no other date", "{count} photos got no other date", report.error_count), { error: true, details: listErrors(report.errors) });
+      if (!done) return report.error_count ? undefined : toasts.say(gettext("All had that date already"));
+      const words = ngettext("Date of {count} photo changed", "Date of {count} photos changed", done);
       // What failed is to be read first; the page follows once it is left or taken back.
       return report.error_count ? toasts.say(words, { undo }) : refresh(words, { operation, ids });
     } catch (error) {
-      return toasts.say(`No date was changed. ${sentenceOf(error)}`, { error: true });
+      return toasts.say(gettext("No date was changed. {why}", { why: sentenceOf(error) }), { error: true });
     }
   }
 
@@ -146,7 +151,7 @@ export function startDates(dialog, { toasts, watch, refresh, takeBack }) {
 
 function row({ path, before, after, source, problem }) {
   const name = path.split("/").at(-1);
-  const change = before === after ? `stays ${words(after)}` : `${words(before)} → ${words(after)}`;
+  const change = before === after ? gettext("stays {date}", { date: words(after) }) : `${words(before)} → ${words(after)}`;
   const what = problem ?? (source ? `${change}, ${SOURCES[source]}` : change);
   const made = item(name, what);
   made.firstChild.title = path;
@@ -160,4 +165,4 @@ function item(name, what) {
   return made;
 }
 
-const words = (date) => (date ? WORDS.format(new Date(`${date}Z`)) : "no date");
+const words = (date) => (date ? WORDS.format(new Date(`${date}Z`)) : gettext("no date"));

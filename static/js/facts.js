@@ -1,6 +1,7 @@
 // What the file of a photo says, fetched when somebody looks at it; and its path to copy.
 
 import { fetchFragment } from "./api.js";
+import { gettext } from "./texts.js";
 import { tellTimes } from "./times.js";
 
 const SETTLE_MS = 250; // who walks on at once has no file read
@@ -50,10 +51,10 @@ export function adoptPath(place) {
   place.querySelector("[data-copy-path]")?.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(path.textContent);
-      said.textContent = "Copied.";
+      said.textContent = gettext("Copied.");
     } catch {
       getSelection().selectAllChildren(path);
-      said.textContent = "The path is selected: press Ctrl+C to copy it.";
+      said.textContent = gettext("The path is selected: press Ctrl+C to copy it.");
     }
   });
 }

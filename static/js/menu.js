@@ -1,5 +1,7 @@
 // The menu closes on Escape and on a click elsewhere; times are said as people say them.
 
+import { gettext } from "./texts.js";
+
 export function startMenu(menu) {
   const summary = menu.querySelector("summary");
   document.addEventListener("click", (event) => {
@@ -18,8 +20,8 @@ export function startMenu(menu) {
 
 function ago(then) {
   const minutes = Math.round((Date.now() - then) / 60000);
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${minutes} min ago`;
-  if (minutes < 48 * 60) return `${Math.round(minutes / 60)} h ago`;
-  return `${Math.round(minutes / 1440)} days ago`;
+  if (minutes < 1) return gettext("just now");
+  if (minutes < 60) return gettext("{count} min ago", { count: minutes });
+  if (minutes < 48 * 60) return gettext("{count} h ago", { count: Math.round(minutes / 60) });
+  return gettext("{count} days ago", { count: Math.round(minutes / 1440) });
 }

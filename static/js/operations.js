@@ -1,6 +1,7 @@
 // The bar of long work: follows it by events, or by asking where events are not to be had.
 
 import { getJson, getText, postJson } from "./api.js";
+import { gettext, ngettext } from "./texts.js";
 
 const ASK_EVERY_MS = 2000;
 const SOON_MS = [80, 160, 320]; // what ends this soon needs no bar
@@ -153,7 +154,7 @@ export function startOperations(place) {
 
   // Without an answer there is no status either: the server, or the way to it, is away.
   function lose(error) {
-    const away = "Lightkeep does not answer. Nothing is lost; load the page again when it is back.";
+    const away = gettext("Lightkeep does not answer. Nothing is lost; load the page again when it is back.");
     say(error.status ? error.message : away);
   }
 
@@ -187,7 +188,7 @@ function hasNews(report) {
 
 function tellProblems(details, { problems, problem_count: count }) {
   details.hidden = !count;
-  details.querySelector("summary").textContent = `${format(count)} file${count === 1 ? "" : "s"} had problems`;
+  details.querySelector("summary").textContent = ngettext("{count} file had problems", "{count} files had problems", count);
   details.querySelector("ul").replaceChildren(
     ...problems.map(({ path, reason }) => {
       const item = document.createElement("li");
@@ -199,14 +200,12 @@ function tellProblems(details, { problems, problem_count: count }) {
   );
 }
 
-const format = (count) => count.toLocaleString("en");
-
 function words({ phase_words: phase, done, total, files_per_s: rate, seconds_left: left }) {
-  const parts = [phase || "beginning"];
-  if (total) parts.push(`${format(done)} of ${format(total)} files`);
-  else if (done) parts.push(`${format(done)} so far`);
-  if (rate >= 1) parts.push(`${format(Math.round(rate))} a second`);
-  if (left >= 90) parts.push(`about ${Math.round(left / 60)} minutes left`);
-  else if (left > 1) parts.push(`about ${Math.round(left)} seconds left`);
+  const parts = [phase || gettext("beginning")];
+  if (total) parts.push(gettext("{done} of {total} files", { done, total }));
+  else if (done) parts.push(gettext("{count} so far", { count: done }));
+  if (rate >= 1) parts.push(gettext("{count} a second", { count: Math.round(rate) }));
+  if (left >= 90) parts.push(gettext("about {count} minutes left", { count: Math.round(left / 60) }));
+  else if (left > 1) parts.push(gettext("about {count} seconds left", { count: Math.round(left) }));
   return parts.join(" · ");
 }

@@ -2,6 +2,7 @@
 // handle there while the page moves, and a list.
 
 import { sectionAt } from "./place.js";
+import { gettext } from "./texts.js";
 
 const LONG_SCREENS = 6;
 const SCROLLED_SCREENS = 3; // a page of fewer needs no handle
@@ -77,7 +78,7 @@ function startSlider(scrubber, months) {
   Object.entries({
     role: "slider",
     tabindex: "0",
-    "aria-label": "Month",
+    "aria-label": gettext("Month"),
     "aria-orientation": "vertical",
     "aria-valuemin": "1",
     "aria-valuemax": String(sections.length),

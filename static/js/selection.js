@@ -4,6 +4,7 @@ import { fetchFragment, post, sentenceOf } from "./api.js";
 import { cellOf } from "./cells.js";
 import { startPress } from "./press.js";
 import { listErrors, photos, undoOperation } from "./reports.js";
+import { gettext, ngettext } from "./texts.js";
 
 const LOADS_AT_ONCE = 4;
 const MOST_AT_ONCE = 50; // photos that are written within one request where long work is under way
@@ -110,13 +111,13 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
     const work = async () => {
       for (const number of waiting) lists[number] = await photosOf(wanted[number], mine.signal);
     };
-    const slow = setTimeout(() => tell("Selecting…"), 150);
+    const slow = setTimeout(() => tell(gettext("Selecting…")), 150);
     try {
       await Promise.all(Array.from({ length: LOADS_AT_ONCE }, work));
       return mine === gathering ? lists : null;
     } catch (error) {
       mine.abort();
-      if (error.name !== "AbortError") toasts.say(`Not all photos between could be selected. ${sentenceOf(error)}`, { error: true, key: "gather" });
+      if (error.name !== "AbortError") toasts.say(gettext("Not all photos between could be selected. {why}", { why: sentenceOf(error) }), { error: true, key: "gather" });
       return null;
     } finally {
       clearTimeout(slow);
@@ -149,7 +150,7 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
   function tell(words) {
     const some = chosen.size > 0;
     const hadFocus = bar.contains(document.activeElement);
-    count.textContent = words ?? (some ? `${chosen.size.toLocaleString("en")} selected` : "");
+    count.textContent = words ?? (some ? gettext("{count} selected", { count: chosen.size }) : "");
     bar.hidden = !some && !words;
     document.documentElement.classList.toggle("selecting", some);
     if (bar.hidden && hadFocus) cells.focusCurrent();
@@ -273,7 +274,7 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
       const { outcome, operation } = await send({ photo_ids: [...before.keys()].map(Number), rating });
       report(outcome, operation, rating, before);
     } catch (error) {
-      again(before, "Select them again", `${photos(before.size)} not changed. ${sentenceOf(error)}`);
+      again(before, gettext("Select them again"), ngettext("{count} photo not changed. {why}", "{count} photos not changed. {why}", before.size, { why: sentenceOf(error) }));
     } finally {
       stars.refresh(before.keys());
     }
@@ -293,21 +294,24 @@ export function startSelection(bar, sections, { cells, stars, dates, trash, toas
 
   async function outcomeOf(id) {
     const { status, report: done, message } = await operations.watch(id);
-    return status === "completed" ? done : { stopped: message || "It was stopped." };
+    return status === "completed" ? done : { stopped: message || gettext("It was stopped.") };
   }
 
   function report(outcome, operation, rating, before) {
     const undo = operation ? () => takeBack(operation, before) : undefined;
     if (outcome.stopped) {
-      const words = `Not all of ${photos(before.size)} were done. ${outcome.stopped} What was written until then is kept.`;
+      const words = gettext("Not all of {photos} were done. {why} What was written until then is kept.", { photos: photos(before.size), why: outcome.stopped });
       return toasts.say(words, { undo, error: true });
     }
     const { success_count: done, error_count: failed, errors } = outcome;
-    const words = `${photos(done)} ${rating === FAVORITE ? "added to" : "removed from"} favorites`;
+    const words =
+      rating === FAVORITE
+        ? ngettext("{count} photo added to favorites", "{count} photos added to favorites", done)
+        : ngettext("{count} photo removed from favorites", "{count} photos removed from favorites", done);
     if (done) toasts.say(words, { undo, key: `bulk-${operation}` });
     if (!failed) return undefined;
     const some = new Map(errors.map(({ photo_id: id }) => [String(id), before.get(String(id))]));
-    return again(some, failed === 1 ? "Select it" : "Select them", `${photos(failed)} could not be changed`, errors);
+    return again(some, failed === 1 ? gettext("Select it") : gettext("Select them"), ngettext("{count} photo could not be changed", "{count} photos could not be changed", failed), errors);
   }
 
   // What was not done can be chosen again with one press.

@@ -1,6 +1,7 @@
 // The star: shown at once, written after, and put back with a word where it could not be.
 
 import { fetchFragment, getText, post, sentenceOf } from "./api.js";
+import { gettext, ngettext } from "./texts.js";
 
 const FAVORITE = 5;
 const MOST_SENDS = 3; // of one wish; a page that is behind needs a second
@@ -65,9 +66,9 @@ export function startStars(toasts) {
       }
       toasts.say(wordsOf(work), { undo: edit ? () => undo(id, edit) : undefined, key: `star-${id}` });
     } catch (error) {
-      const what = work.undo && !work.wanted ? "That could not be undone." : `${nameOf(id)} was not changed.`;
-      const away = error.status ? "" : " Nothing is lost; try again when it is back.";
-      toasts.say(`${what} ${sentenceOf(error)}${away}`, { error: true, key: `error-${id}` });
+      const what = work.undo && !work.wanted ? gettext("That could not be undone.") : gettext("{name} was not changed.", { name: nameOf(id) });
+      const away = error.status ? "" : gettext("Nothing is lost; try again when it is back.");
+      toasts.say([what, sentenceOf(error), away].filter(Boolean).join(" "), { error: true, key: `error-${id}` });
     } finally {
       works.delete(id);
       show(id, work.known);
@@ -182,19 +183,22 @@ const bodyOf = (wanted) =>
   "rating" in wanted ? { rating: wanted.rating } : wanted.favorite ? { rating: FAVORITE } : undefined;
 
 function wordsOf({ wanted, known }) {
-  if (!wanted) return known === FAVORITE ? "Undone: it is a favorite again" : "Undone";
-  if (wanted.kept) return "Kept with the photo now";
-  if (known === FAVORITE) return "Added to favorites";
-  if (!("rating" in wanted)) return known > 0 ? `Removed from favorites, ${stars(known)} again` : "Removed from favorites";
-  return known > 0 ? `Rated ${stars(known)}` : "Rating cleared";
+  if (!wanted) return known === FAVORITE ? gettext("Undone: it is a favorite again") : gettext("Undone");
+  if (wanted.kept) return gettext("Kept with the photo now");
+  if (known === FAVORITE) return gettext("Added to favorites");
+  if (!("rating" in wanted)) return known > 0 ? gettext("Removed from favorites, {stars} again", { stars: stars(known) }) : gettext("Removed from favorites");
+  return known > 0 ? gettext("Rated {stars}", { stars: stars(known) }) : gettext("Rating cleared");
 }
 
-const stars = (count) => `${count} star${count === 1 ? "" : "s"}`;
+const stars = (count) => ngettext("{count} star", "{count} stars", count);
+
+// A photo that the page does not show.
+export const unnamed = (id) => gettext("Photo {id}", { id: String(id) });
 
 export function nameOf(id) {
   const viewed = document.querySelector(`.viewer-page[data-photo="${id}"]`)?.dataset.name;
   const named = document.querySelector(`.cell [data-photo="${id}"] .cell-name`)?.firstChild.textContent;
-  return viewed ?? named ?? `Photo ${id}`;
+  return viewed ?? named ?? unnamed(id);
 }
 
 function parse(html) {

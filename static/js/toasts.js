@@ -1,5 +1,8 @@
 // What was done, said at the edge of the page for a while, with a way to take it back.
 
+import { gettext } from "./texts.js";
+
+const UNDO = gettext("Undo");
 const SHOWN_MS = 8000;
 const LEFT_KEY = "lightkeep-said";
 const MOST = 4; // said at a time; the oldest make room, but no errors
@@ -34,7 +37,7 @@ export function startToasts() {
 
   // words: what happened. undo: takes it back, is offered under `action`. key: a newer toast of
   // the same key takes the place of an older one. details: nodes below the words.
-  function say(words, { undo, action = "Undo", key, error = false, details } = {}) {
+  function say(words, { undo, action = UNDO, key, error = false, details } = {}) {
     const before = key && shown.find((toast) => toast.key === key);
     if (before) close(before);
     const toast = { key, undo, action, error, card: document.createElement("div") };
@@ -96,7 +99,7 @@ export function startToasts() {
   document.addEventListener("keydown", (event) => {
     const keys = event.ctrlKey || event.metaKey ? event.key === "z" && !event.shiftKey : event.key === "u" && !event.altKey;
     if (!keys || event.target.closest?.("input:not([type=hidden]), select, textarea")) return;
-    const last = shown.findLast((toast) => toast.undo && toast.action === "Undo");
+    const last = shown.findLast((toast) => toast.undo && toast.action === UNDO);
     if (!last) return;
     event.preventDefault();
     take(last);
@@ -113,6 +116,6 @@ function button(className, words, press) {
 
 function closer(press) {
   const made = button("toast-close", "", press);
-  made.setAttribute("aria-label", "Close");
+  made.setAttribute("aria-label", gettext("Close"));
   return made;
 }

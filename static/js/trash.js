@@ -3,6 +3,7 @@
 import { post, postJson, sentenceOf } from "./api.js";
 import { listErrors, photos, undoOperation } from "./reports.js";
 import { nameOf } from "./star.js";
+import { gettext, ngettext } from "./texts.js";
 import { leaveWords } from "./toasts.js";
 
 // sections, stars, refresh: of the grid, which is brought up to date; without them the page of
@@ -57,8 +58,8 @@ export function startTrash({ toasts, watch, sections, stars, refresh }) {
       tell(operation, { count, raws, failed, ids, again, months, leaving });
       return count > 0;
     } catch (error) {
-      const choose = again && { undo: again(ids.map(String)), action: ids.length === 1 ? "Select it" : "Select them" };
-      toasts.say(`${named} not moved to the trash. ${sentenceOf(error)}`, { error: true, ...choose });
+      const choose = again && { undo: again(ids.map(String)), action: ids.length === 1 ? gettext("Select it") : gettext("Select them") };
+      toasts.say(gettext("{photos} not moved to the trash. {why}", { photos: named, why: sentenceOf(error) }), { error: true, ...choose });
       return false;
     }
   }
@@ -66,14 +67,14 @@ export function startTrash({ toasts, watch, sections, stars, refresh }) {
   function tell(operation, { count, raws, failed, ids, again, months, leaving }) {
     const undo = () => takeBack(operation.operation_id, months);
     if (operation.status !== "completed") {
-      const words = `Not all of ${photos(ids.length)} were moved. ${operation.message || "It was stopped."} What was moved lies in the trash.`;
+      const words = gettext("Not all of {photos} were moved. {why} What was moved lies in the trash.", { photos: photos(ids.length), why: operation.message || gettext("It was stopped.") });
       return void toasts.say(words, { error: true, undo });
     }
     if (count && !leaving) toasts.say(wordsOf(count, raws), { undo });
     if (!failed.length) return;
     if (ids.length === 1) return void toasts.say(failed[0].error, { error: true });
-    const choose = again && { undo: again(failed.map((one) => String(one.photo_id))), action: failed.length === 1 ? "Select it" : "Select them" };
-    toasts.say(`${photos(failed.length)} could not be moved to the trash`, { error: true, details: listErrors(failed), ...choose });
+    const choose = again && { undo: again(failed.map((one) => String(one.photo_id))), action: failed.length === 1 ? gettext("Select it") : gettext("Select them") };
+    toasts.say(ngettext("{count} photo could not be moved to the trash", "{count} photos could not be moved to the trash", failed.length), { error: true, details: listErrors(failed), ...choose });
   }
 
   async function takeBack(operation, months) {
@@ -87,9 +88,12 @@ export function startTrash({ toasts, watch, sections, stars, refresh }) {
   function ask(companions, count) {
     const names = companions.slice(0, 3).map(({ path }) => path.split("/").at(-1));
     const more = companions.length - names.length;
-    const list = names.join(", ") + (more > 0 ? ` and ${more.toLocaleString("en")} more` : "");
-    const own = count === 1 ? "This photo has its RAW beside it" : `${companions.length === 1 ? "One" : companions.length.toLocaleString("en")} of these ${photos(count)} ${companions.length === 1 ? "has its RAW" : "have their RAW"} beside`;
-    question.querySelector("[data-words]").textContent = `${own}: ${list}. Kept, it is shown as a photo of its own.`;
+    const list = more > 0 ? gettext("{names} and {count} more", { names: names.join(", "), count: more }) : names.join(", ");
+    const own =
+      count === 1
+        ? gettext("This photo has its RAW beside it")
+        : ngettext("One of these {photos} has its RAW beside", "{count} of these {photos} have their RAW beside", companions.length, { photos: photos(count) });
+    question.querySelector("[data-words]").textContent = gettext("{which}: {names}. Kept, it is shown as a photo of its own.", { which: own, names: list });
     return new Promise((done) => {
       const end = (answer) => {
         question.removeEventListener("click", press);
@@ -124,6 +128,8 @@ export function startTrash({ toasts, watch, sections, stars, refresh }) {
 
 // raws: how many RAW files went along.
 function wordsOf(count, raws) {
-  const along = !raws ? "" : count === 1 ? " and its RAW" : ` and ${raws.toLocaleString("en")} RAW file${raws === 1 ? "" : "s"}`;
-  return `${photos(count)}${along} moved to the trash`;
+  if (!raws) return ngettext("{count} photo moved to the trash", "{count} photos moved to the trash", count);
+  if (count === 1) return gettext("1 photo and its RAW moved to the trash");
+  const files = ngettext("{count} RAW file", "{count} RAW files", raws);
+  return gettext("{photos} and {files} moved to the trash", { photos: photos(count), files });
 }

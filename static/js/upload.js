@@ -2,6 +2,7 @@
 // and never twice: each has an id of its own, and the server says what it has.
 
 import { fetchFragment, getJson, postForm, sendFiles, sentenceOf } from "./api.js";
+import { gettext, language, ngettext } from "./texts.js";
 
 const ADDRESS = "/api/import/files";
 const PIECE = 16 * 1024 * 1024;
@@ -23,7 +24,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
 
   form.querySelector("button").hidden = true;
   find("folder").hidden = !("webkitdirectory" in HTMLInputElement.prototype);
-  if (!matchMedia("(hover: none)").matches) find("words").textContent = "Drop photos, videos or folders here";
+  if (!matchMedia("(hover: none)").matches) find("words").textContent = gettext("Drop photos, videos or folders here");
   for (const input of form.querySelectorAll("input")) {
     input.addEventListener("change", () => {
       add([...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
@@ -119,7 +120,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
         if (error.status === 404 && upload) forget();
         else if (error.status && error.status < 500) fail(item, error.message);
         else {
-          say(`${error.message} Nothing is lost: it goes on by itself.`);
+          say(gettext("{why} Nothing is lost: it goes on by itself.", { why: error.message }));
           await Promise.race([pause(wait), backOnline()]);
           wait = Math.min(2 * wait, LONGEST_WAIT_MS);
           await learn().catch(() => {});
@@ -149,7 +150,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
       const [said] = answer.files;
       item.sent = said.received;
       item.done = said.received === file.size;
-      if (!item.done && item.sent === from && file.size) throw new Error("A piece was not taken.");
+      if (!item.done && item.sent === from && file.size) throw new Error(gettext("A piece was not taken."));
       show(item, item.sent);
     } while (!item.done);
   }
@@ -208,12 +209,12 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
     all.value = items.every(({ done }) => done) ? all.max : sent;
     const done = items.filter((item) => item.done).length;
     if (!items.length) return say(`${sentBefore()}.`);
-    const waiting = before ? ` · ${format(before)} from before` : "";
-    say(`${format(done)} of ${format(items.length)} files sent · ${size(sent)} of ${size(total)}${waiting}`);
+    const waiting = before ? ` · ${gettext("{count} from before", { count: before })}` : "";
+    say(`${gettext("{done} of {total} files sent", { done, total: items.length })} · ${gettext("{part} of {whole}", { part: size(sent), whole: size(total) })}${waiting}`);
   }
 
   function sentBefore() {
-    return before === 1 ? "1 file was sent before" : `${format(before)} files were sent before`;
+    return ngettext("{count} file was sent before", "{count} files were sent before", before);
   }
 
   function say(sentence) {
@@ -224,7 +225,7 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
     const wanted = new FormData();
     wanted.append("upload", upload);
     for (;;) {
-      say(`${items.length ? `All ${format(items.length)} files are sent` : sentBefore()}. Looking which of them are new…`);
+      say(`${items.length ? gettext("All {count} files are sent", { count: items.length }) : sentBefore()}. ${gettext("Looking which of them are new…")}`);
       try {
         find("plan").innerHTML = await postForm("/import/plan", wanted);
         await followPlan(find("plan"), signal);
@@ -268,7 +269,7 @@ export function startImport(links, toasts) {
     if (cover) return;
     cover = document.createElement("p");
     cover.className = "drop-here";
-    cover.textContent = "Drop the photos to import them";
+    cover.textContent = gettext("Drop the photos to import them");
     document.body.append(cover);
   });
   addEventListener("dragleave", (event) => {
@@ -279,7 +280,7 @@ export function startImport(links, toasts) {
     if (!isWanted(event)) return;
     event.preventDefault();
     const dropped = await listDropped(event.dataTransfer);
-    open(dropped).catch((error) => toasts.say(`${sentenceOf(error)} Nothing was sent.`, { error: true }));
+    open(dropped).catch((error) => toasts.say(gettext("{why} Nothing was sent.", { why: sentenceOf(error) }), { error: true }));
   });
   for (const link of links) {
     link.addEventListener("click", (event) => {
@@ -305,8 +306,8 @@ export function startImport(links, toasts) {
     const dialog = document.createElement("dialog");
     dialog.className = "upload-dialog";
     dialog.setAttribute("aria-labelledby", "upload-head");
-    dialog.innerHTML = `<header><h1 id="upload-head">Import photos</h1>
-      <button type="button" class="button plain" aria-label="Close"><svg class="icon" aria-hidden="true"><use href="#i-close"/></svg></button>
+    dialog.innerHTML = `<header><h1 id="upload-head">${gettext("Import photos")}</h1>
+      <button type="button" class="button plain" aria-label="${gettext("Close")}"><svg class="icon" aria-hidden="true"><use href="#i-close"/></svg></button>
       </header>${panel}`;
     dialog.querySelector("button").addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
@@ -349,10 +350,11 @@ async function walk(entry, folder, found) {
 
 const backOnline = () => new Promise((done) => addEventListener("online", done, { once: true }));
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const format = (count) => count.toLocaleString("en");
+
+const decimal = (number) => number.toLocaleString(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 function size(bytes) {
-  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
-  if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes >= 1e9) return `${decimal(bytes / 1e9)} GB`;
+  if (bytes >= 1e6) return `${decimal(bytes / 1e6)} MB`;
   return `${Math.ceil(bytes / 1e3)} kB`;
 }
