@@ -51,6 +51,19 @@ def test_every_language_says_all_that_the_program_says_and_nothing_else(
             assert fewer or places == set(list_places(source)), words
 
 
+@pytest.mark.parametrize(
+    ("part", "patterns"),
+    [("pages", ("templates/**/*.html", "web/*.py")), ("scripts", ("static/js/*.js",))],
+)
+def test_no_call_escapes_the_collector(part: str, patterns: tuple[str, ...]) -> None:
+    called = re.compile(r"""\b(?:_|n?gettext(?:_html|_noop)?)\(\s*(["'])(.+?)\1""")
+    said = COLLECTORS[part]()
+    for pattern in patterns:
+        for path in FOLDER.parent.glob(pattern):
+            for _quote, words in called.findall(path.read_text(encoding="utf-8")):
+                assert words in said, (path.name, words)
+
+
 def make_app(language: str = BROWSER_LANGUAGE) -> Flask:
     app = Flask("words")
     texts.register(app, lambda: language)

@@ -209,8 +209,10 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
     all.value = items.every(({ done }) => done) ? all.max : sent;
     const done = items.filter((item) => item.done).length;
     if (!items.length) return say(`${sentBefore()}.`);
-    const waiting = before ? ` · ${gettext("{count} from before", { count: before })}` : "";
-    say(`${gettext("{done} of {total} files sent", { done, total: items.length })} · ${gettext("{part} of {whole}", { part: size(sent), whole: size(total) })}${waiting}`);
+    const files = gettext("{done} of {total} files sent", { done, total: items.length });
+    const bytes = gettext("{part} of {whole}", { part: size(sent), whole: size(total) });
+    const waiting = before && gettext("{count} from before", { count: before });
+    say([files, bytes, waiting].filter(Boolean).join(" · "));
   }
 
   function sentBefore() {
@@ -225,7 +227,8 @@ export function startUpload(panel, { dropped = [], signal } = {}) {
     const wanted = new FormData();
     wanted.append("upload", upload);
     for (;;) {
-      say(`${items.length ? gettext("All {count} files are sent", { count: items.length }) : sentBefore()}. ${gettext("Looking which of them are new…")}`);
+      const all = items.length ? gettext("All {count} files are sent", { count: items.length }) : sentBefore();
+      say(`${all}. ${gettext("Looking which of them are new…")}`);
       try {
         find("plan").innerHTML = await postForm("/import/plan", wanted);
         await followPlan(find("plan"), signal);
