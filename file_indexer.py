@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
@@ -97,44 +98,50 @@ class FileIndexer:
 
         Files whose facts are known come first.
         """
-        waiting: list[PhotoFile] = []
-        requests: list[ReadRequest] = []
-        for start in range(0, len(files), ASKED_FILES):
-            batch = files[start : start + ASKED_FILES]
-            hashes = self.cache.get_many([_get_state(file.stat) for file in batch])
-            known = self._find_known(batch, hashes)
-            for file, cached in zip(batch, hashes, strict=True):
+        if self.known_facts is None:
+            yield from self._read_files(self._ask_cache(files))
+            return
+        waiting: list[tuple[PhotoFile, Hashes | None]] = []
+        asked = self._ask_cache(files)
+        while batch := list(islice(asked, ASKED_FILES)):
+            known = self.known_facts([(file, hashes) for file, hashes in batch if hashes])
+            for file, hashes in batch:
                 record = known.get(file.path)
                 # What is beside the library may have gone.
                 if record and record.kept_in != "beside":
                     yield IndexedFile(file, self._take_beside(record), opened=False)
                 else:
-                    waiting.append(file)
-                    requests.append(self._make_request(file, cached))
-        yield from self._read_files(waiting, requests)
+                    waiting.append((file, hashes))
+        yield from self._read_files(waiting)
 
-    def _find_known(
-        self, files: Sequence[PhotoFile], hashes: Sequence[Hashes | None]
-    ) -> Mapping[str, PhotoRecord]:
-        hashed = [
-            (file, cached) for file, cached in zip(files, hashes, strict=True) if cached is not None
-        ]
-        return self.known_facts(hashed) if self.known_facts and hashed else {}
+    def _ask_cache(self, files: Sequence[PhotoFile]) -> Iterator[tuple[PhotoFile, Hashes | None]]:
+        for start in range(0, len(files), ASKED_FILES):
+            batch = files[start : start + ASKED_FILES]
+            states = [_get_state(file.stat) for file in batch]
+            yield from zip(batch, self.cache.get_many(states), strict=True)
 
     def _read_files(
-        self, files: Sequence[PhotoFile], requests: Sequence[ReadRequest]
+        self, files: Iterable[tuple[PhotoFile, Hashes | None]]
     ) -> Iterator[IndexedFile]:
-        sizes = {request[0]: file.stat.size for request, file in zip(requests, files, strict=True)}
+        """Read these; of what is not under way yet nothing is made ahead, in case it is much."""
+        under_way: dict[str, PhotoFile] = {}
+
+        def make_requests() -> Iterator[ReadRequest]:
+            for file, hashes in files:
+                request = self._make_request(file, hashes)
+                under_way[request[0]] = file
+                yield request
+
         results = self.pool.map_batches(
             read_pictures,
-            requests,
+            make_requests(),
             batch_size=WORKER_BATCH_FILES,
             priority=self.priority,
             # A large file takes a slow disk longer than others.
-            extra_s=lambda request: sizes[request[0]] / SLOW_DISK_BYTES_S,
+            extra_s=lambda request: under_way[request[0]].stat.size / SLOW_DISK_BYTES_S,
             check=self.check,
         )
-        pairs = zip(files, (result for _, result in results), strict=True)
+        pairs = ((under_way.pop(request[0]), result) for request, result in results)
         while batch := take_batch(pairs, BATCH_FILES):
             yield from self._read_batch(batch)
 

@@ -14,7 +14,8 @@ from server_box import run_server
 from app import create_app
 from library import Library
 
-CHROMIUM = shutil.which("chromium")
+# The headless shell does the same in three quarters of the time.
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -19,7 +20,8 @@ def run_server(app: Flask) -> tuple[int, Callable[[], None]]:
 
     def stop() -> None:
         # In the server's own thread, which must not be waiting for a socket as it is closed.
-        server.trigger.pull_trigger(server.close)
+        with contextlib.suppress(OSError):  # it looked there already, and is closed
+            server.trigger.pull_trigger(server.close)
         server.task_dispatcher.shutdown(timeout=5)
 
     return int(server.effective_port), stop

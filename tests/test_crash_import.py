@@ -171,7 +171,7 @@ def root(home: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.crash
 def test_killed_a_few_times_every_photo_comes_once(root: Path, tmp_path: Path) -> None:
-    assert kill_and_resume(root, tmp_path / "card", 60, 4, seed=1) >= 1
+    assert kill_and_resume(root, tmp_path / "card", 150, 4, seed=1) >= 1
 
 
 @pytest.mark.crash_all

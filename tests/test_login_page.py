@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from page_box import CHROMIUM
 from pictures import make_jpeg
 from playwright.sync_api import Browser, sync_playwright
 from server_box import run_server
@@ -19,7 +19,6 @@ from settings import load_settings
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium")
 PASSWORD = "correct horse"
 NAME = "nas.test"
 ARGUMENTS = [

@@ -265,7 +265,7 @@ def test_while_the_server_is_away_a_page_says_so_and_nothing_private_is_kept(
     library = open_library(load_settings(home / "photos"))
     index(library)
     address, stop = serve(library)
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     stopped = False
     try:

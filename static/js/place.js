@@ -43,6 +43,7 @@ export function startPlace({ months, findCell, blocks }) {
 
   function follow() {
     frame = 0;
+    if (months.clientWidth !== width) return; // scrolled by the browser itself; it settles in a moment
     // Where a change of width has led to, the photo that was looked at before is still the one.
     if (Math.abs(scrollY - mine) > 1 || !anchor?.node.isConnected) anchor = look();
     if (!isGrid) return;
