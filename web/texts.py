@@ -12,11 +12,12 @@ import functools
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Flask, current_app, g, has_request_context, request
+from flask import Flask, current_app, has_request_context, request
 from markupsafe import Markup, escape
 
 from settings_values import BROWSER_LANGUAGE, LANGUAGES
@@ -31,6 +32,9 @@ _MOST_DEPTH: Final = 3
 _FEWEST_LETTERS: Final = 8
 """A shape with fewer of its own, as `{0}: {1}.`, fits too much."""
 _EXTENSION: Final = "lightkeep_texts"
+
+# Not on `g`: a page of cells asks a thousand times, and each time would take two proxies.
+_chosen: Final[ContextVar[Texts | None]] = ContextVar("texts", default=None)
 
 Catalog = Mapping[str, str | list[str]]
 
@@ -183,15 +187,20 @@ def load_texts(language: str) -> Texts:
 
 def get_texts() -> Texts:
     """The words for this request: of the language that is set, else of the browser's."""
-    if not has_request_context():
-        return load_texts(ENGLISH)
-    if "texts" not in g:
+    texts = _chosen.get()
+    if texts is None:
+        if not has_request_context():
+            return load_texts(ENGLISH)
         language = _find_language()
         if language == BROWSER_LANGUAGE:
             language = request.accept_languages.best_match(LANGUAGES, ENGLISH) or ENGLISH
-        g.texts = load_texts(language)
-    texts: Texts = g.texts
+        texts = load_texts(language)
+        _chosen.set(texts)
     return texts
+
+
+def _forget(_error: BaseException | None) -> None:
+    _chosen.set(None)
 
 
 def _find_language() -> str:
@@ -262,6 +271,7 @@ def _fill_html(texts: Texts, words: Markup, values: Mapping[str, Any]) -> Markup
 def register(app: Flask, find_language: Callable[[], str]) -> None:
     """Give the templates their words. find_language: the one that is set, or the browser's."""
     app.extensions[_EXTENSION] = find_language
+    app.teardown_request(_forget)
     app.jinja_env.globals.update(
         _=_escaped,
         ngettext=_escaped_plural,
