@@ -22,6 +22,7 @@ from library import Library, open_library
 from library_parts import thumbnail_source
 from photo_filter import PhotoFilter
 from settings import load_settings
+from thumbnails import GRID_PX
 from web import grid, photos, view_filter
 
 QUOTE_NAME = '"onerror=alert(1) x=".jpg'
@@ -354,6 +355,8 @@ def test_cells_have_the_colors_of_their_pictures_in_the_page_and_in_what_comes_l
 ) -> None:
     with opened.database.reading() as connection:
         photo = photo_listing.list_month_photos(connection, "2019-07", PhotoFilter(), limit=1)[0]
+    # Drawn already, so that nobody in the background notes its true colors meanwhile.
+    opened.thumbnails.get(thumbnail_source(photo), GRID_PX)
     opened.colors.note(thumbnail_source(photo).key, "aa0000bb0000cc0000")
     gradient = "linear-gradient(#aa0000,#bb0000,#cc0000)"
     page = client.get("/")
