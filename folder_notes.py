@@ -55,6 +55,14 @@ def write_notes(
     catalog.replace_folders(connection, scan.folders, noted - doubtful, readers)
 
 
+def is_noted(
+    connection: sqlite3.Connection, scan: FolderScan, settled_versions: Collection[int]
+) -> bool:
+    """Whether every folder is noted as it is: since then no file came, left or got another name."""
+    noted = catalog.list_folders(connection, name_readers(settled_versions))
+    return not scan.unreadable_folders and noted == scan.folders
+
+
 def is_as_noted(scan: FolderScan, notes: FolderNotes) -> bool:
     """Whether no folder was read, none is new, and none is gone."""
     listed = sum(map(len, notes.children.values()))

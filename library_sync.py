@@ -250,11 +250,15 @@ class _IndexRun:
                 remember_read(connection, self._cache, batch)
                 self._observer.checkpoint.save(connection)
         self._observer.checkpoint.begin_phase("write")
-        if not self._dry_run:
-            with self._database.transaction() as connection:
-                self._note_folders(connection)
-                if comparison.to_read or not self._scan.unchanged:
-                    pair_photos(connection)
+        if self._dry_run:
+            return
+        with self._database.transaction() as connection:
+            versions = self._reader.settled_versions
+            if not comparison.to_read and folder_notes.is_noted(connection, self._scan, versions):
+                return  # written together with the pairs, which took a sixth of such an index
+            self._note_folders(connection)
+            if comparison.to_read or not self._scan.unchanged:
+                pair_photos(connection)
 
     def _note_folders(self, connection: sqlite3.Connection) -> None:
         versions = self._reader.settled_versions

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -461,6 +462,35 @@ def test_pairs_are_made_also_where_a_first_index_was_stopped_before(
         box.index(stop_after=1)
     box.index()
     box.index()
+    assert box.pairs() == {"A.DNG": "A.JPG"}
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_pairs_are_made_where_an_index_died_before_and_not_made_again_for_nothing(
+    box: Box, monkeypatch: pytest.MonkeyPatch, settled: bool
+) -> None:
+    monkeypatch.setattr(folder_scan, "NOTED_AFTER_NS", 0 if settled else 3600 * 10**9)
+    make_jpeg(box.root / "A.JPG", 1)
+    box.index()
+    write_raw(box.root / "A.DNG")
+    pair_photos = library_sync.pair_photos
+    made: list[int] = []
+
+    def die(_connection: sqlite3.Connection) -> None:
+        raise KeyboardInterrupt
+
+    def count(connection: sqlite3.Connection) -> None:
+        made.append(1)
+        pair_photos(connection)
+
+    monkeypatch.setattr(library_sync, "pair_photos", die)
+    with pytest.raises(KeyboardInterrupt):
+        box.index()
+    monkeypatch.setattr(library_sync, "pair_photos", count)
+    box.index()
+    assert box.pairs() == {"A.DNG": "A.JPG"}
+    box.index()
+    assert len(made) == (1 if settled else 2)
     assert box.pairs() == {"A.DNG": "A.JPG"}
 
 
