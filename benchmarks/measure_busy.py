@@ -41,11 +41,10 @@ class _Asker:
 
 
 def measure_busy(workshop: Workshop) -> Iterator[Outcome]:
-    """The older half of the files is indexed; the other comes while it is measured, in shares."""
+    """Half of the files are indexed; all of them come once more in each round, as new ones."""
     made = workshop.make_library("small", workshop.files)
     files = list_files(made)
     half = len(files) // 2
-    share = max(1, half // workshop.rounds)
     turns = {name: Turns() for name in DEEDS}
     with workshop.room() as folder:
         library = folder / "library"
@@ -59,8 +58,7 @@ def measure_busy(workshop: Workshop) -> Iterator[Outcome]:
             other = server.another()
             for number in range(workshop.rounds):
                 idle = asker.ask(lambda: True)
-                first = half + number * share
-                copy_files(files[first : first + share], made, library)
+                copy_files(files, made, library / f"round-{number}")
                 os.sync()
                 operation_id = server.start_index()
                 busy = asker.ask(partial(other.is_running, operation_id))

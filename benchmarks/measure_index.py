@@ -67,7 +67,7 @@ def measure_first_camera(workshop: Workshop) -> Iterator[Outcome]:
 
 
 def _warm(files: Sequence[Path]) -> None:
-    """Into the page cache: before each run, as some systems take back what lies idle for seconds."""
+    """Into the page cache, before each run: some systems take back what lay idle for seconds."""
     for path in files:
         path.read_bytes()
 

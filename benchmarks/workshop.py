@@ -178,7 +178,7 @@ def copy_files(files: Sequence[Path], library: Path, target: Path) -> None:
     for path in files:
         place = target / path.relative_to(library)
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
+        shutil.copy2(path, place)  # a photo is older than the copy: nobody waits for its stamps
 
 
 @contextlib.contextmanager
