@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import catalog
@@ -13,10 +13,19 @@ _MANY_FOLDERS: Final = 200
 """From here on one look at all rows is sooner done."""
 
 
+class _AllFiles:
+    """Every present photo, read anew each time it is gone through."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __iter__(self) -> Iterator[PairFile]:
+        return map(PairFile._make, catalog.list_pair_facts(self._connection))
+
+
 def pair_photos(connection: sqlite3.Connection) -> None:
     """Note anew which rows are companions of others, from the rows as they are now."""
-    files = map(PairFile._make, catalog.list_pair_facts(connection))
-    catalog.replace_companions(connection, find_companions(files))
+    catalog.replace_companions(connection, find_companions(_AllFiles(connection)))
 
 
 def pair_folders(connection: sqlite3.Connection, folders: Collection[str]) -> None:

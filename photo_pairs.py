@@ -36,20 +36,16 @@ def find_companions(files: Iterable[PairFile]) -> dict[int, int]:
     """The id of the leader of every file that is not shown by itself.
 
     Files of a pair lie in one folder and have one name but for the suffix, in any case.
+    files: gone through twice, so that those without a namesake need not be held.
     """
-    followers: list[PairFile] = []
-    leaders: list[PairFile] = []
-    for file in files:
-        if _may_follow(file):
-            followers.append(file)
-        elif file.file_type in _LEADERS:
-            leaders.append(file)
+    followers = [file for file in files if _may_follow(file)]
     # Most photos have no namesake; that is sooner seen of whole paths, in whatever case.
     stems = {_stem(file) for file in followers}
     namesakes = {stem.casefold() for stem in stems | {_FILM_MARK.sub("", stem) for stem in stems}}
     groups: dict[str, list[PairFile]] = defaultdict(list)
-    for file in leaders:
-        if file.path[: file.path.rfind(".")].casefold() in namesakes:
+    for file in files if namesakes else ():
+        named_so = file.path[: file.path.rfind(".")].casefold() in namesakes
+        if named_so and file.file_type in _LEADERS:
             groups[_stem(file)].append(file)
     pairs = {}
     for file in followers:
