@@ -31,7 +31,7 @@ from errors import (
 
 BUSY_TIMEOUT_S: Final = 5.0
 REPLACE_TIMEOUT_S: Final = 30.0
-WRITER_CACHE_KB: Final = 16_384
+WRITER_CACHE_KB: Final = 8_192
 _ADVICE: Final = (
     "It was left as it is. To put it aside and restore the newest sound backup: "
     "./lightkeep recover LIBRARY."
