@@ -302,11 +302,12 @@ def _judge(
 def _make_bundles(files: Sequence[PlannedFile]) -> Iterator[Bundle]:
     """The new photos in the order of the sources, each with those that belong to it."""
     read = [file for file in files if file.record]
-    leaders = find_companions(
+    facts = [
         PairFile(number, file.source.path, file.record.file_type, file.record.duration_s)
         for number, file in enumerate(read)
         if file.record
-    )
+    ]
+    leaders = find_companions(lambda: facts)
     groups: dict[int, list[PlannedFile]] = {}
     for number, file in enumerate(read):
         leader = leaders.get(number, number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Final
 
 import catalog
@@ -13,19 +13,10 @@ _MANY_FOLDERS: Final = 200
 """From here on one look at all rows is sooner done."""
 
 
-class _AllFiles:
-    """Every present photo, read anew each time it is gone through."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __iter__(self) -> Iterator[PairFile]:
-        return map(PairFile._make, catalog.list_pair_facts(self._connection))
-
-
 def pair_photos(connection: sqlite3.Connection) -> None:
     """Note anew which rows are companions of others, from the rows as they are now."""
-    catalog.replace_companions(connection, find_companions(_AllFiles(connection)))
+    companions = find_companions(lambda: map(PairFile._make, catalog.list_pair_facts(connection)))
+    catalog.replace_companions(connection, companions)
 
 
 def pair_folders(connection: sqlite3.Connection, folders: Collection[str]) -> None:
@@ -37,4 +28,4 @@ def pair_folders(connection: sqlite3.Connection, folders: Collection[str]) -> No
         for folder in folders
         for facts in catalog.list_pair_facts(connection, folder)
     }
-    return catalog.replace_companions(connection, find_companions(files.values()), files)
+    return catalog.replace_companions(connection, find_companions(files.values), files)

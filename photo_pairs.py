@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from media_types import Kind, kind_of
@@ -32,18 +32,18 @@ class PairFile(NamedTuple):
     duration_s: float | None
 
 
-def find_companions(files: Iterable[PairFile]) -> dict[int, int]:
+def find_companions(list_files: Callable[[], Iterable[PairFile]]) -> dict[int, int]:
     """The id of the leader of every file that is not shown by itself.
 
     Files of a pair lie in one folder and have one name but for the suffix, in any case.
-    files: gone through twice, so that those without a namesake need not be held.
+    list_files: asked twice, so that files without a namesake need not be held.
     """
-    followers = [file for file in files if _may_follow(file)]
+    followers = [file for file in list_files() if _may_follow(file)]
     # Most photos have no namesake; that is sooner seen of whole paths, in whatever case.
     stems = {_stem(file) for file in followers}
     namesakes = {stem.casefold() for stem in stems | {_FILM_MARK.sub("", stem) for stem in stems}}
     groups: dict[str, list[PairFile]] = defaultdict(list)
-    for file in files if namesakes else ():
+    for file in list_files() if namesakes else ():
         named_so = file.path[: file.path.rfind(".")].casefold() in namesakes
         if named_so and file.file_type in _LEADERS:
             groups[_stem(file)].append(file)

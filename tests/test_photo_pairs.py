@@ -25,7 +25,7 @@ def find(*names: str, seconds: float | None = 2.0) -> dict[str, str]:
         )
         for number, path in enumerate(names)
     ]
-    return {names[one]: names[leader] for one, leader in find_companions(files).items()}
+    return {names[one]: names[leader] for one, leader in find_companions(lambda: files).items()}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_leader_is_shown_itself_and_no_picture_is_ever_hidden(
         PairFile(number, f"{stem}{MEDIA_TYPES[kind].suffixes[0]}", kind, seconds)
         for number, (stem, kind, seconds) in enumerate(rows)
     ]
-    found = find_companions(files)
+    found = find_companions(lambda: files)
     for companion, leader in found.items():
         assert leader not in found
         assert kind_of(files[leader].file_type) == Kind.IMAGE
