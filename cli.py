@@ -30,8 +30,8 @@ import migrate_db
 import operation_runner
 import operation_state
 from cli_common import (
+    complete_operation,
     data_dir_option,
-    finish_operation,
     json_option,
     library_argument,
     make_settings,
@@ -349,7 +349,9 @@ def resume(
             if operation_id is None and not waiting:
                 raise NotFoundError("No operation was interrupted: there is nothing to resume.")
             chosen = opened.get_operation(operation_id) if operation_id else waiting[0]
-            report = finish_operation(opened, opened.resume_operation(chosen.operation_id))
+            report = complete_operation(
+                opened, lambda: opened.resume_operation(chosen.operation_id)
+            )
         finally:
             opened.close()
     describe = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,14 +56,21 @@ def run_operation(
     with interrupted_by_sigterm():
         library = open_library(settings, accept_missing=accept_missing)
         try:
-            return finish_operation(library, library.start_operation(operation_type, parameters))
+            return complete_operation(
+                library, lambda: library.start_operation(operation_type, parameters)
+            )
         finally:
             library.close()
 
 
-def finish_operation(library: Library, operation_id: str) -> dict[str, Any]:
-    """Watch an operation to its end. Raises `LibraryError` where it was not completed."""
-    with PauseOnSignal(library.runner, operation_id):
+def complete_operation(library: Library, start: Callable[[], str]) -> dict[str, Any]:
+    """Start an operation and watch it to its end; its report.
+
+    start: gives the operation's id. Raises `LibraryError` where it was not completed.
+    """
+    with PauseOnSignal(library.runner) as signals:
+        operation_id = start()
+        signals.pause_when_asked(operation_id)
         progress = watch(library.runner, operation_id)
     if progress.status != OperationStatus.COMPLETED or progress.report is None:
         stopped = f"It was {progress.status}; what was done is kept."

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from cli_common import (
+    complete_operation,
     data_dir_option,
-    finish_operation,
     json_option,
     library_argument,
     make_settings,
@@ -68,8 +68,11 @@ def set_date(
         if not photo_ids:
             return found.complete({})
         if not dry_run:
-            started = opened.start_dates(photo_ids, mode, value, step, move_files=move)
-            return found.complete(finish_operation(opened, started))
+            report = complete_operation(
+                opened,
+                lambda: opened.start_dates(photo_ids, mode, value, step, move_files=move),
+            )
+            return found.complete(report)
         planned = opened.plan_dates(photo_ids, mode, value, step)
         if not as_json:
             click.echo("\n".join(_describe(one, move=move) for one in planned))

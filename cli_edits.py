@@ -13,8 +13,8 @@ import rating_rows
 from catalog import FAVORITE_RATING
 from cli_common import (
     NOTHING_DONE,
+    complete_operation,
     data_dir_option,
-    finish_operation,
     json_option,
     library_argument,
     make_relative,
@@ -79,7 +79,7 @@ def favorite(
 
     def edit(opened: Library) -> _Report:
         if keep:
-            return finish_operation(opened, opened.start_keeping_ratings())
+            return complete_operation(opened, opened.start_keeping_ratings)
         return _rate(opened, paths, FAVORITE_RATING)
 
     report_edits(ctx, settings, edit, as_json=as_json)
@@ -165,7 +165,7 @@ def _rate(opened: Library, paths: Sequence[str], rating: int) -> _Report:
     ]
     report: _Report = {}
     if photo_ids:
-        report = finish_operation(opened, opened.start_rating(photo_ids, rating))
+        report = complete_operation(opened, lambda: opened.start_rating(photo_ids, rating))
     return found.complete(report)
 
 
@@ -177,4 +177,4 @@ def _undo(opened: Library, edit_id: str | None) -> _Report:
     if edit_id.isascii() and edit_id.isdigit():
         photo = opened.undo_edit(int(edit_id))
         return {"found": 1, "changed": int(photo.edit_id is not None), "success_count": 1}
-    return finish_operation(opened, opened.start_undo(edit_id))
+    return complete_operation(opened, lambda: opened.start_undo(edit_id))

@@ -16,8 +16,8 @@ import rating_rows
 import trash_rows
 from cli_common import (
     NOTHING_DONE,
+    complete_operation,
     data_dir_option,
-    finish_operation,
     json_option,
     library_argument,
     make_relative,
@@ -79,8 +79,10 @@ def trash(
             ids, unknown = _find_photos(connection, settings, paths)
         if not ids:
             return {}, unknown
-        started = opened.start_trash(ids, with_companions=with_companions)
-        return finish_operation(opened, started), unknown
+        report = complete_operation(
+            opened, lambda: opened.start_trash(ids, with_companions=with_companions)
+        )
+        return report, unknown
 
     _report(ctx, settings, move, as_json=as_json)
 
@@ -119,7 +121,8 @@ def restore(
             ids, unknown = _find_entries(connection, settings, paths)
         if not ids:
             return {}, unknown
-        return finish_operation(opened, opened.start_restore(entry_ids=ids)), unknown
+        report = complete_operation(opened, lambda: opened.start_restore(entry_ids=ids))
+        return report, unknown
 
     _report(ctx, settings, move, as_json=as_json)
 
@@ -162,8 +165,8 @@ def purge(
             ids, unknown = _find_entries(connection, settings, paths)
         if paths and not ids:
             return {"deleted": 0}, unknown
-        started = opened.start_purge(ids, None if ids else until)
-        return finish_operation(opened, started), unknown
+        report = complete_operation(opened, lambda: opened.start_purge(ids, None if ids else until))
+        return report, unknown
 
     _report(ctx, settings, delete, as_json=as_json)
 
@@ -190,8 +193,10 @@ def duplicates(
     if merge and not dry_run:
 
         def keep_one(opened: Library) -> _Done:
-            started = opened.start_suggested_merge(same_bytes=same_bytes)
-            return finish_operation(opened, started), []
+            report = complete_operation(
+                opened, lambda: opened.start_suggested_merge(same_bytes=same_bytes)
+            )
+            return report, []
 
         _report(ctx, settings, keep_one, as_json=as_json)
         return

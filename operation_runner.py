@@ -210,12 +210,16 @@ class OperationRunner:
         try:
             with self._database.transaction() as connection:
                 prepare(connection)
-            self._threads[_lane(live)] = thread
-            thread.start()
         except BaseException:
             with self.changing():
                 self._live.pop(_lane(live), None)
-                self._threads.pop(_lane(live), None)
+            raise
+        self._threads[_lane(live)] = thread
+        try:
+            thread.start()
+        except RuntimeError:  # Of no other: Ctrl-C ends the wait for a thread that may run.
+            with self.changing():
+                del self._live[_lane(live)], self._threads[_lane(live)]
             raise
         return live.operation_id
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import click
 
@@ -22,16 +22,21 @@ _SHOWN_PROBLEMS: Final = 20
 
 
 class PauseOnSignal:
-    """Lets Ctrl-C and SIGTERM end an operation between two files, its checkpoint written."""
+    """Lets Ctrl-C and SIGTERM end an operation between two files, its checkpoint written.
 
-    def __init__(self, runner: OperationRunner, operation_id: str) -> None:
+    Entered before the operation is started: a signal that came meanwhile is kept for it.
+    """
+
+    def __init__(self, runner: OperationRunner) -> None:
         self._runner = runner
-        self._operation_id = operation_id
+        self._operation_id: str | None = None
+        self._asked = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._before = {
-            number: signal.signal(number, self._pause) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
         }
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._restore()
@@ -40,8 +45,16 @@ class PauseOnSignal:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _pause(self, _number: int, _frame: FrameType | None) -> None:
-        self._runner.pause(self._operation_id)
+    def pause_when_asked(self, operation_id: str) -> None:
+        """Which operation a signal pauses, or has paused before it was known."""
+        self._operation_id = operation_id
+        if self._asked:
+            self._runner.pause(operation_id)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+        if self._operation_id:
+            self._runner.pause(self._operation_id)
         # A file that hangs can take minutes: a second signal ends the program at once.
         self._restore()
 

@@ -23,7 +23,7 @@ from terminal_box import run
 import cli
 import operation_state
 from catalog import PUBLIC_FIELDS
-from library import open_library
+from library import Library, open_library
 from operation_state import OperationType
 from settings import load_settings
 
@@ -388,6 +388,22 @@ def test_sigterm_pauses_every_long_deed_and_resume_ends_it(
     resumed = report_of("resume", photos, *place)
     assert (resumed["status"], resumed["found"]) == ("completed", 1502)
     assert len(run("list", photos, "--json", *place).stdout.splitlines()) == 1502
+
+
+def test_a_signal_that_comes_before_the_operation_pauses_it(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_operation = Library.start_operation
+
+    def be_stopped(library: Library, *words: Any) -> str:
+        signal.raise_signal(signal.SIGTERM)
+        return start_operation(library, *words)
+
+    monkeypatch.setattr(Library, "start_operation", be_stopped)
+    result = run("index", photos)
+    assert result.returncode == 2
+    assert "It was paused; what was done is kept. To go on: ./lightkeep resume" in result.stderr
+    assert json.loads(run("resume", photos, "--json").stdout)["added"] == 2
 
 
 def test_a_migration_prints_json_and_nothing_else(photos: Path) -> None:

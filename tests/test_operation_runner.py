@@ -258,6 +258,42 @@ def test_an_operation_whose_row_cannot_be_written_does_not_start(
     assert run(runner, lambda _: {}).status == "completed"
 
 
+def test_a_thread_that_the_system_does_not_give_leaves_the_runner_free(
+    runner: OperationRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(RuntimeError):
+        runner.start(INDEX, lambda _: {})
+    monkeypatch.undo()
+    assert run(runner, lambda _: {}).status == "completed"
+
+
+def test_what_ctrl_c_leaves_while_it_starts_is_paused_and_waited_for(
+    runner: OperationRunner, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def be_interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    def deed(context: OperationContext) -> dict[str, Any]:
+        while True:
+            context.check()
+
+    monkeypatch.setattr(threading.Thread, "start", be_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        runner.start(INDEX, deed)
+    monkeypatch.undo()
+    runner.close()
+    with database.reading() as connection:
+        [left] = operation_state.list_interrupted(connection)
+    assert left.status is OperationStatus.PAUSED
+
+
 def test_five_problems_are_shown_a_thousand_kept_and_all_counted(
     runner: OperationRunner,
 ) -> None:
