@@ -41,6 +41,7 @@ from web import (
     performance,
     photos,
     settings_page,
+    shell,
     trash,
 )
 from web.api_contract import Answer, promise
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
             trash,
             duplicates,
         ),
-        *(performance, api_document, settings_page),
+        *(performance, api_document, settings_page, shell),
     )
     for room in rooms:
         app.register_blueprint(room.blueprint)

@@ -3,14 +3,14 @@
 // another worker with another store.
 
 const STORE = `lightkeep-${new URL(location.href).searchParams.get("v")}`;
-const PAGE = "/static/offline.html";
+const PAGE = "/offline";
 const SHELL = [PAGE, "/static/css/tokens.css", "/static/css/base.css", "/static/css/page.css", "/static/icon.svg", "/static/js/offline.js"];
 
 addEventListener("install", (event) => {
   event.waitUntil(
     caches
       .open(STORE)
-      .then((store) => store.addAll(SHELL.map((path) => new Request(path, { cache: "reload", credentials: "omit" }))))
+      .then((store) => store.addAll(SHELL.map((path) => new Request(path, { cache: "reload", redirect: "error" }))))
       .then(() => self.skipWaiting()),
   );
 });

@@ -11,11 +11,11 @@ from flask import Flask
 from pictures import make_jpeg
 from werkzeug.test import TestResponse
 
-import web.common
 from app import create_app
 from errors import BusyError, DiskFullError, LibraryError
 from library import Library, open_library
 from settings import load_settings
+from web import common, shell
 
 PAGE = {"Accept": "text/html,*/*;q=0.8"}
 OURS = {"Origin": "http://localhost"}
@@ -138,9 +138,7 @@ def test_a_name_that_is_not_ours_gets_a_page_that_needs_nothing_else_of_us(app: 
 # -- the installed app -----------------------------------------------------------------------------
 
 
-def test_what_an_installed_app_needs_is_static_and_open_to_everybody(
-    app: Flask, library: Library
-) -> None:
+def test_what_an_installed_app_needs_is_there(app: Flask) -> None:
     client = app.test_client()
     page = client.get("/").text
     manifest = client.get(re.findall(r'<link rel="manifest" href="([^"]+)"', page)[0])
@@ -157,7 +155,7 @@ def test_what_an_installed_app_needs_is_static_and_open_to_everybody(
     assert worker.headers["Cache-Control"] == "no-cache"
     assert "worker-src 'self'" in worker.headers["Content-Security-Policy"]
     kept = re.findall(r'"(/static/[^"]+)"', worker.text)
-    assert len(kept) == 6
+    assert set(kept) == {f"/static/{name}" for name in shell.KEPT_FILES}
     for path in kept:
         answer = client.get(path)
         assert answer.status_code == 200
@@ -174,10 +172,12 @@ def test_the_worker_is_another_one_when_what_it_keeps_is(
 
     before = read()
     assert read() == before
-    real = web.common._asset_version
+    german = client.get("/", headers={"Accept-Language": "de"}).text
+    assert before not in german
+    real = common.asset_version
     monkeypatch.setattr(
-        web.common,
-        "_asset_version",
+        shell,
+        "asset_version",
         lambda folder, name: "other" if name == "css/page.css" else real(folder, name),
     )
     assert read() != before

@@ -21,7 +21,13 @@ PAGES = (
     *("/months/2019-03", "/months/undated", "/photo/1", "/photo/3", "/photo/1/facts", "/filters"),
     *("/settings", "/import", "/trash", "/trash/empty", "/duplicates", "/duplicates?same_bytes=1"),
     *("/edits", "/operations", "/operations/start/rebuild_database", "/performance"),
-    *("/operations/start/verify_library", "/nowhere", "/?order=sideways", "/settings?saved=values"),
+    *(
+        "/operations/start/verify_library",
+        "/nowhere",
+        "/offline",
+        "/?order=sideways",
+        "/settings?saved=values",
+    ),
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-import mimetypes
 import secrets
 import sqlite3
 from pathlib import Path
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 
 EXTENSION: Final = "lightkeep"
 WORKER: Final = "sw.js"
-OFFLINE_FILES: Final = (
-    *(WORKER, "offline.html", "css/tokens.css", "css/base.css", "css/page.css", "icon.svg"),
-    "js/offline.js",
-)
-"""What the service worker keeps to say that the server is away, and itself."""
 
 _MOST_DIGITS: Final = 12
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -67,8 +61,6 @@ def find_interrupted() -> Operation | None:
 
 def register(app: Flask) -> None:
     """Add the headers, the error pages and the template helpers to `app`."""
-    # Python's own list does not have it.
-    mimetypes.add_type("application/manifest+json", ".webmanifest")
     app.after_request(_keep_static_files)
     app.after_request(_add_headers)
     app.register_error_handler(LibraryError, _answer_library_error)
@@ -78,7 +70,6 @@ def register(app: Flask) -> None:
     texts.register(app, lambda: get_library().settings.language)
     app.jinja_env.globals.update(
         asset=_asset_url,
-        worker_address=_worker_address,
         nonce=_nonce,
         view_query=view_query,
         other_view=other_view,
@@ -139,7 +130,7 @@ def _keep_static_files(response: Response) -> Response:
     if request.endpoint == "static" and name and response.status_code < 400:
         folder = current_app.static_folder
         assert folder is not None
-        if request.args.get("v") == _asset_version(folder, name):
+        if request.args.get("v") == asset_version(folder, name):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         if name == WORKER:
             # It lies among the static files, and stands in for every page.
@@ -259,21 +250,13 @@ def wants_fragment() -> bool:
 
 
 @functools.cache
-def _asset_version(folder: str, name: str) -> str:
+def asset_version(folder: str, name: str) -> str:
+    """What stands for the content of a static file in its address."""
     return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]
-
-
-def _worker_address() -> str:
-    """The address of the service worker, which changes with whatever it keeps."""
-    folder = current_app.static_folder
-    assert folder is not None
-    versions = "".join(_asset_version(folder, name) for name in OFFLINE_FILES)
-    version = hashlib.sha256(versions.encode()).hexdigest()[:12]
-    return f"{current_app.static_url_path}/{WORKER}?v={version}"
 
 
 def _asset_url(name: str) -> str:
     """The address of a static file, which changes with its content."""
     folder = current_app.static_folder
     assert folder is not None
-    return f"{current_app.static_url_path}/{name}?v={_asset_version(folder, name)}"
+    return f"{current_app.static_url_path}/{name}?v={asset_version(folder, name)}"

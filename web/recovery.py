@@ -11,7 +11,7 @@ from accounts import Accounts
 from closed_library import find_backup
 from errors import DatabaseDamagedError
 from settings import Settings
-from web import auth, common, guards
+from web import auth, common, guards, shell
 
 blueprint = Blueprint("recovery", __name__)
 
@@ -41,6 +41,7 @@ def create_recovery_app(damaged: Damaged) -> Flask:
     common.register(app)
     guards.register(app)
     app.register_blueprint(auth.blueprint)
+    app.register_blueprint(shell.blueprint)
     app.register_blueprint(blueprint)
     return app
 
