@@ -8,7 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Page,
+    expect,
+    sync_playwright,
+)
 from server_box import run_server
 
 from app import create_app
@@ -67,6 +74,33 @@ class Window:
             ),
         )
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+
+class Finger:
+    """Touches as a screen sends them."""
+
+    def __init__(self, page: Page) -> None:
+        self._session: CDPSession = page.context.new_cdp_session(page)
+        self._page = page
+
+    def down(self, *points: tuple[float, float]) -> None:
+        self._send("touchStart", points)
+
+    def move(self, *points: tuple[float, float]) -> None:
+        self._send("touchMove", points)
+
+    def up(self) -> None:
+        self._send("touchEnd", ())
+
+    def swipe(self, start: tuple[float, float], right: float, down: float) -> None:
+        self.down(start)
+        for step in range(1, 6):
+            self.move((start[0] + right * step / 5, start[1] + down * step / 5))
+        self.up()
+
+    def _send(self, kind: str, points: tuple[tuple[float, float], ...]) -> None:
+        touches = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
 
 @contextmanager

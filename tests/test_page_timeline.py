@@ -164,6 +164,21 @@ def test_the_photo_at_the_top_stays_there_in_any_width_and_size(window: Window, 
     assert all("Failed to load resource" in one for one in window.complaints)
 
 
+def test_the_focus_goes_through_the_bar_at_the_top_and_the_page_stays(
+    window: Window, site: str
+) -> None:
+    page = window.page
+    go_to(page, site, "2012-05")
+    before = page.evaluate("scrollY")
+    page.locator(".brand").focus()
+    for _ in range(5):
+        page.keyboard.press("Tab")
+    page.keyboard.press("/")
+    page.keyboard.type("a")
+    page.wait_for_timeout(100)
+    assert page.evaluate("scrollY") == before
+
+
 def test_a_size_is_chosen_in_the_menu_and_kept_from_the_first_paint_on(
     window: Window, site: str
 ) -> None:

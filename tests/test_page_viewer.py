@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from page_box import Window, index, launch, open_window, serve, wait
+from page_box import Finger, Window, index, launch, open_window, serve, wait
 from pictures import make_film
 from PIL import Image
-from playwright.sync_api import Browser, CDPSession, Page, Route
+from playwright.sync_api import Browser, Page, Route
 
 from library import Library, open_library
 from settings import load_settings
@@ -78,33 +78,6 @@ def browser() -> Iterator[Browser]:
 def window(browser: Browser) -> Iterator[Window]:
     with open_window(browser) as window:
         yield window
-
-
-class Finger:
-    """Touches as a screen sends them."""
-
-    def __init__(self, page: Page) -> None:
-        self._session: CDPSession = page.context.new_cdp_session(page)
-        self._page = page
-
-    def down(self, *points: tuple[float, float]) -> None:
-        self._send("touchStart", points)
-
-    def move(self, *points: tuple[float, float]) -> None:
-        self._send("touchMove", points)
-
-    def up(self) -> None:
-        self._send("touchEnd", ())
-
-    def swipe(self, start: tuple[float, float], right: float, down: float) -> None:
-        self.down(start)
-        for step in range(1, 6):
-            self.move((start[0] + right * step / 5, start[1] + down * step / 5))
-        self.up()
-
-    def _send(self, kind: str, points: tuple[tuple[float, float], ...]) -> None:
-        touches = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
-        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
 
 @contextmanager

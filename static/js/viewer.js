@@ -179,6 +179,7 @@ function startPages(place, stars, go, leave) {
   }
 
   function giveWay(shown) {
+    if (!place.contains(shown) || shown.matches(".viewer-before")) return; // somebody walked on
     shown.hidden = true;
     place.querySelector("[data-failed]").hidden = false;
   }
