@@ -17,8 +17,12 @@ pytestmark = needs_exiftool
 TIMEOUT_S = 2.0
 # Stands between ExifTool and the program, and passes commands on until one makes a copy.
 WRAPPER = """#!/usr/bin/env python3
-import os, signal, subprocess, sys
-tool = subprocess.Popen([{tool!r}, *sys.argv[1:]], stdin=subprocess.PIPE)
+import ctypes, os, signal, subprocess, sys
+
+def die_with_me():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+tool = subprocess.Popen([{tool!r}, *sys.argv[1:]], stdin=subprocess.PIPE, preexec_fn=die_with_me)
 
 def next_line():
     return sys.stdin.buffer.readline()
