@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import (
     Browser,
@@ -29,6 +30,7 @@ ARGUMENTS = [
 ]
 
 
+GRAVE = ("serious", "critical")
 expect.set_options(timeout=20_000)  # a write into a file takes its time on a busy machine
 
 
@@ -113,3 +115,16 @@ def open_window(browser: Browser) -> Iterator[Window]:
 
 def wait(page: Page, script: str, argument: object = None) -> None:
     page.wait_for_function(script, arg=argument, timeout=20_000)
+
+
+def list_grave(page: Page) -> list[str]:
+    """What axe finds wrong that keeps somebody out, in light and, as to colors, in dark."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    page.emulate_media(color_scheme="dark")
+    found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+    page.emulate_media(color_scheme="light")
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}"
+        for one in found
+        if one["impact"] in GRAVE
+    ]

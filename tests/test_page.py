@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from page_box import Window, index, launch, open_window, serve, wait
+from page_box import Window, index, launch, list_grave, open_window, serve, wait
 from pictures import make_jpeg
 from playwright.sync_api import Browser, Route
 from rows import make_record
@@ -419,33 +418,6 @@ def test_a_phone_shows_three_columns_and_the_month_in_the_bar(browser: Browser, 
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(
-    "place",
-    [
-        "/",
-        "/months/2010-05",
-        "/photo/1",
-        "/nowhere",
-        "/operations",
-        "/performance",
-        "/operations/start/verify_library",
-    ],
-)
-def test_nothing_stands_in_the_way_of_assistive_technology(
-    browser: Browser, site: str, scheme: str, place: str
-) -> None:
-    context = browser.new_context(
-        color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True
-    )
-    page = context.new_page()
-    page.goto(f"{site}{place}")
-    violations = Axe().run(page).response["violations"]
-    context.close()
-    grave = [item for item in violations if item["impact"] in ("serious", "critical")]
-    assert [(item["id"], [node["html"] for node in item["nodes"]][:3]) for item in grave] == []
-
-
 @pytest.fixture(scope="module")
 def stopped_site(home: Path) -> Iterator[str]:
     """A library whose 30 photos are gone, as after a share that is not mounted: the brake."""
@@ -492,19 +464,12 @@ def test_without_javascript_nothing_lies_over_the_photos(
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_name_of_a_photo_without_a_picture_can_be_read(
-    browser: Browser, stopped_site: str, scheme: str
+    window: Window, stopped_site: str
 ) -> None:
-    context = browser.new_context(
-        color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True
-    )
-    page = context.new_page()
-    page.goto(stopped_site)
-    page.locator(".broken .cell-name").first.wait_for()
-    violations = Axe().run(page).response["violations"]
-    context.close()
-    assert "color-contrast" not in [item["id"] for item in violations]
+    window.page.goto(stopped_site)
+    window.page.locator(".broken .cell-name").first.wait_for()
+    assert list_grave(window.page) == []
 
 
 def test_leaving_the_viewer_finds_a_cell_far_away_on_a_slow_server(

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from page_box import index, launch, serve, wait
+from page_box import index, launch, list_grave, serve, wait
 from pictures import make_jpeg
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from library import open_library
 from settings import load_settings
 
-GRAVE = ("serious", "critical")
 FORMS = {"settings": "/settings", "import": "/import", "emptying": "/trash/empty"}
 PAGES = FORMS | {
     "grid": "/",
@@ -28,6 +26,7 @@ PAGES = FORMS | {
     "photo": "/photo/1",
     "operations": "/operations",
     "question": "/operations/start/rebuild_database",
+    "other question": "/operations/start/verify_library",
     "trash": "/trash",
     "duplicates": "/duplicates",
     "changes": "/edits",
@@ -88,19 +87,6 @@ def open_page(browser: Browser, size: ViewportSize) -> Page:
     ).new_page()
 
 
-def list_grave(page: Page) -> list[str]:
-    """What axe finds wrong that keeps somebody out, in light and, as to colors, in dark."""
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    page.emulate_media(color_scheme="dark")
-    found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
-    page.emulate_media(color_scheme="light")
-    return [
-        f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}"
-        for one in found
-        if one["impact"] in GRAVE
-    ]
-
-
 def sign_in(page: Page, site: Site) -> None:
     page.goto(f"{site.locked}/login")
     page.locator("#password").fill("correct horse")
@@ -115,6 +101,9 @@ def test_no_page_dialog_or_menu_keeps_anybody_out(browser: Browser, site: Site) 
     for name, path in PAGES.items():
         page.goto(f"{site.address}{path}")
         found[name] = list_grave(page)
+    page.goto(f"{site.address}/trash")
+    page.locator(".trash-check").first.check()
+    found["chosen in the trash"] = list_grave(page)
     page.goto(f"{site.address}/settings")
     page.locator("#trash_days").fill("soon")
     page.get_by_role("button", name="Save").click()

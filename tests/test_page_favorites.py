@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from page_box import Window, index, launch, open_window, serve, wait
+from page_box import Window, index, launch, list_grave, open_window, serve, wait
 from pictures import make_jpeg
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from rows import make_record
@@ -610,28 +609,23 @@ def test_a_toast_stays_eight_seconds_and_longer_while_it_is_looked_at(
     assert page.locator(".toast").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_new_stands_in_the_way_of_assistive_technology(
-    browser: Browser, site: Site, scheme: str
+    browser: Browser, site: Site
 ) -> None:
-    context = browser.new_context(
-        color_scheme="dark" if scheme == "dark" else "light", bypass_csp=True
-    )
+    # Colors are looked at as they are in the end, and not on their way.
+    context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     page.goto(site.url)
     link_of(page, 1).focus()
     page.keyboard.press("f")
     toast(page, "Added to favorites").wait_for()
     page.keyboard.press("x")
-    page.wait_for_timeout(300)
-    found = Axe().run(page).response["violations"]
+    found = list_grave(page)
     page.keyboard.press("Escape")
     link_of(page, 0).click()
     page.wait_for_selector("dialog[open] .rating")
     page.keyboard.press("3")
     toast(page, "Rated 3 stars").wait_for()
-    page.wait_for_timeout(300)
-    found += Axe().run(page).response["violations"]
+    found += list_grave(page)
     context.close()
-    grave = [item for item in found if item["impact"] in ("serious", "critical")]
-    assert [(item["id"], [node["html"] for node in item["nodes"]][:3]) for item in grave] == []
+    assert found == []

@@ -61,7 +61,7 @@ def test_words_and_filters_narrow_the_view_and_go_with_all_that_is_done(
     page.keyboard.press("/")
     page.keyboard.type("trips 2019")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(f"{site}/?q=trips+2019")
+    page.wait_for_url(f"{site}/?q=trips+2019")  # and its scripts
     expect(cells).to_have_count(6)
     expect(page.locator(".chips-count")).to_have_text("6 photos")
     # The filters keep the words, and the favorites of the menu keep both.
@@ -70,7 +70,7 @@ def test_words_and_filters_narrow_the_view_and_go_with_all_that_is_done(
     expect(dialog.get_by_label("Words")).to_have_value("trips 2019")
     dialog.get_by_label("Year").select_option("2019")
     dialog.get_by_role("button", name="Show these").click()
-    expect(page).to_have_url(f"{site}/?q=trips+2019&year=2019")
+    page.wait_for_url(f"{site}/?q=trips+2019&year=2019")  # and its scripts
     page.locator("[data-menu] summary").click()
     page.get_by_role("link", name="Show favorites").click()
     page.wait_for_url("**favorites=1**")

@@ -250,6 +250,29 @@ def test_a_film_can_be_wound_to_any_place(window: Window, site: str) -> None:
     assert any(one.startswith("bytes=") for one in asked)
 
 
+def test_a_finger_passes_a_film_on_and_its_controls_are_no_place_for_that(
+    browser: Browser, site: str
+) -> None:
+    with open_phone(browser, site) as (page, finger):
+        page.locator(".cell a", has_text="webm").tap()
+        wait(page, "() => document.querySelector('dialog [data-film]')?.readyState >= 1")
+        film = page.evaluate(SHOWN)
+        box = page.locator("[data-film]").bounding_box()
+        assert box
+        controls = (300, box["y"] + box["height"] - 8)
+        finger.swipe(controls, -150, 0)
+        finger.swipe((300, box["y"] + box["height"] / 2), -30, 0)  # too short
+        page.wait_for_timeout(200)
+        assert page.evaluate(SHOWN) == film
+        finger.swipe((300, box["y"] + box["height"] / 2), -150, 0)
+        wait(page, f"(film) => ({SHOWN})() !== film", film)
+        wait(page, PICTURE_IS_THERE)
+        finger.swipe((100, 400), 150, 0)
+        wait(page, f"(film) => ({SHOWN})() === film", film)
+        finger.swipe((200, box["y"] + box["height"] / 4), 0, 200)
+        page.wait_for_selector("dialog[open]", state="detached")
+
+
 def test_the_panel_tells_all_that_the_file_says_and_which_tag_says_it(
     window: Window, site: str
 ) -> None:

@@ -3,6 +3,7 @@
 import { fetchFragment } from "./api.js";
 import { startFacts } from "./facts.js";
 import { reloadInPlace } from "./place.js";
+import { startSwipe } from "./swipe.js";
 import { startZoom } from "./zoom.js";
 
 const SWIPE_PX = 60;
@@ -162,7 +163,7 @@ function startPages(place, stars, go, leave) {
     adoptFilm(stage);
     askFacts = startFacts(place.querySelector(".viewer-page"), () => !place.classList.contains("panel-closed"));
     if (place.matches("dialog")) lookAhead(picture);
-    if (!picture) return;
+    if (!picture) return startSwipe(stage, swipe);
     picture.classList.add("fit");
     // The small picture is there already: it stands in until the large one has come.
     if (thumbnail?.naturalWidth && Math.abs(ratio(thumbnail) - picture.getAttribute("width") / picture.getAttribute("height")) < 0.02)
