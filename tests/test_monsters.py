@@ -444,7 +444,7 @@ def test_a_sparse_film_of_over_4_gb_is_read_in_bounded_memory(tmp_path: Path) ->
     size = (4 << 30) + (64 << 20)  # a number that 32 bits do not hold
     make_sparse_film(tmp_path / "x.mp4", size)
     with (tmp_path / "y.mov").open("wb") as file:
-        file.truncate(1 << 30)
+        file.truncate(256 << 20)
     script = """
         import sys, time
         from file_operations import read_pictures

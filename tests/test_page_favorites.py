@@ -612,8 +612,7 @@ def test_a_toast_stays_eight_seconds_and_longer_while_it_is_looked_at(
 def test_nothing_new_stands_in_the_way_of_assistive_technology(
     browser: Browser, site: Site
 ) -> None:
-    # Colors are looked at as they are in the end, and not on their way.
-    context = browser.new_context(reduced_motion="reduce")
+    context = browser.new_context()
     page = context.new_page()
     page.goto(site.url)
     link_of(page, 1).focus()
