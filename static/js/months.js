@@ -74,7 +74,7 @@ export function startMonths(sections) {
     section.append(...own);
     section.dataset.count = fresh?.dataset.count ?? "0";
     // The check of the month stays: it is what has the focus, perhaps.
-    if (fresh) section.querySelector(".month-head .quiet").textContent = fresh.querySelector(".month-head .quiet").textContent;
+    if (fresh) section.querySelector(".month-head .quiet").replaceWith(fresh.querySelector(".month-head .quiet"));
   }
 
   // A month that the page did not have, before the next one that it has.
