@@ -35,7 +35,7 @@ LIST_VIOLATIONS = """
 (options) => axe.run({ resultTypes: ['violations'], ...options }).then(({ violations }) =>
   violations.map((one) => [one.id, one.impact, one.nodes.slice(0, 4).map((node) => node.target)]))
 """
-expect.set_options(timeout=20_000)  # a write into a file takes its time on a busy machine
+expect.set_options(timeout=60_000)  # a write into a file takes its time on a busy machine
 
 
 def serve(library: Library, app: Flask | None = None) -> tuple[str, Callable[[], None]]:
@@ -118,7 +118,7 @@ def open_window(browser: Browser) -> Iterator[Window]:
 
 
 def wait(page: Page, script: str, argument: object = None) -> None:
-    page.wait_for_function(script, arg=argument, timeout=20_000)
+    page.wait_for_function(script, arg=argument, timeout=60_000)
 
 
 def list_grave(page: Page) -> list[str]:

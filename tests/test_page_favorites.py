@@ -471,7 +471,7 @@ def test_photos_are_chosen_and_freed_of_stars_by_keys_alone(window: Window, site
     expect(count).to_have_text("5 selected")
     page.keyboard.press("Escape")
     expect(page.locator(".selection-bar")).to_be_hidden()
-    assert page.locator(".cell.selected").count() == 0
+    expect(page.locator(".cell.selected")).to_have_count(0)
     page.keyboard.press("x")
     page.keyboard.press("f")
     toast(page, "1 photo added to favorites").wait_for()
