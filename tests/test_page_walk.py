@@ -255,14 +255,14 @@ def _search_by_words(walk: Walk) -> None:
 def _choose_a_size_and_look_at_operations(walk: Walk) -> None:
     page = walk.page
     first = walk.go_to("2015-11")
-    width = "document.querySelector('.cell').getBoundingClientRect().width"
+    # With so many photos large ones are shown by the decade, on a page loaded anew.
+    width = "document.querySelector('.cell')?.getBoundingClientRect().width"
     before = page.evaluate(width)
     page.locator("[data-menu] summary").click()
     walk.press("Large")
     wait(page, f"(before) => {width} > before", before)
     wait(page, NEAR_THE_TOP, first)
     page.wait_for_timeout(300)
-    # With so many photos large ones are shown by the decade, on a page loaded anew.
     page.locator("[data-menu]").evaluate("(menu) => (menu.open = true)")
     page.locator("[data-menu]").get_by_role("link", name="Operations").click()
     expect(page.get_by_role("heading", name="Operations", level=1)).to_be_visible()
