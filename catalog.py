@@ -375,6 +375,11 @@ def count_present(connection: sqlite3.Connection) -> int:
     return count
 
 
+def has_rows(connection: sqlite3.Connection) -> bool:
+    """Whether there is any row, of a missing photo too."""
+    return connection.execute("SELECT 1 FROM photos LIMIT 1").fetchone() is not None
+
+
 def list_present_ids(connection: sqlite3.Connection) -> list[int]:
     """The ids of all present rows, companions too, in order."""
     rows = connection.execute("SELECT id FROM photos WHERE missing_since IS NULL ORDER BY id")

@@ -26,10 +26,11 @@ from library_location import (
     take_lock,
 )
 from library_marker import LibraryMemory, list_markers, refuse_unmounted
-from library_parts import make_exiftool, make_pool
+from library_parts import make_pool
 from library_sync import Indexer, IndexObserver, IndexReport
 from photo_import import PhotoImport
 from settings import Settings
+from shared_exiftool import SharedExifTool
 from upload_store import FOLDER as UPLOAD_FOLDER
 from upload_store import UploadStore
 
@@ -102,14 +103,13 @@ def _make_indexer(
     else:
         database = open_for_reading(settings)
     stack.callback(database.close)
-    exiftool = make_exiftool()
-    if exiftool:
-        stack.callback(exiftool.close)
+    exiftool = SharedExifTool()
+    stack.callback(exiftool.close)
     return Indexer(
         root=settings.library,
         database=database,
         pool=stack.enter_context(make_pool(settings)),
-        exiftool=exiftool,
+        exiftool=exiftool.find,
         cache=HashCache(database),
         time_zone=settings.time_zone,
         markers=tuple(list_markers(settings)),

@@ -32,8 +32,7 @@ from catalog import PhotoRecord
 from db import Database, find_damage, open_database
 from db_recovery import RecoveryReport, recover
 from errors import DatabaseRefusedError, FileProblem, LibraryError
-from exiftool_process import ExifTool
-from file_indexer import FileIndexer, IndexedFile, find_file, remember_read
+from file_indexer import FileIndexer, FindExifTool, IndexedFile, find_file, remember_read
 from hash_cache import HashCache, Hashes
 from index_brake import Brake
 from index_plan import PhotoFile
@@ -101,7 +100,7 @@ class Rebuilder:
     database: Database
     data_dir: Path
     pool: WorkerPool
-    exiftool: ExifTool | None
+    exiftool: FindExifTool
     cache: HashCache
     time_zone: ZoneInfo
     markers: tuple[Path, ...] = ()
@@ -291,7 +290,7 @@ class _RebuildRun:
 
     def _find_known(self, files: Sequence[tuple[PhotoFile, Hashes]]) -> dict[str, PhotoRecord]:
         with self._live.reading() as live:
-            return row_transfer.find_records(live, files, self._reader.settled_versions)
+            return row_transfer.find_records(live, files, self._reader.is_settled)
 
     def _count_built(self, fewest: int) -> None:
         """Raise where the new database has fewer photos than were read."""

@@ -65,6 +65,9 @@ class IndexedFile:
     opened: bool = True
 
 
+FindExifTool: TypeAlias = Callable[[], ExifTool | None]
+"""Asked only where there is something for it to read."""
+
 KnownFacts: TypeAlias = Callable[[Sequence[tuple[PhotoFile, Hashes]]], Mapping[str, PhotoRecord]]
 """By path the records of those of these files, with these hashes, whose record is known for certain
 without opening them.
@@ -84,7 +87,7 @@ class FileIndexer:
 
     root: Path
     pool: WorkerPool
-    exiftool: ExifTool | None
+    exiftool: FindExifTool
     cache: HashCache
     time_zone: ZoneInfo
     beside: BesideStore
@@ -163,9 +166,11 @@ class FileIndexer:
         readings = [reading for _, reading in batch if isinstance(reading, PictureReading)]
         _note_readings(readings)
         failures: list[FileProblem] = []
+        unsure = any(reading.unsure is not None for reading in readings)
+        exiftool = self.exiftool() if unsure else None
         facts = extract_metadata_batch(
             [reading.path for reading in readings],
-            exiftool=self.exiftool,
+            exiftool=exiftool,
             readings=readings,
             problems=failures,
             time_zone=self.time_zone,
@@ -176,8 +181,10 @@ class FileIndexer:
                 problem = FileProblem(file.path, reading.reason)
                 yield IndexedFile(file, None, problem, keep_row=True)
             else:
+                unsettled = reading.unsure is not None and exiftool is None
+                version = self._version(facts[reading.path], unsettled=unsettled)
                 yield self._index_file(
-                    file, reading, facts[reading.path], reasons.get(reading.path)
+                    file, reading, facts[reading.path], version, reasons.get(reading.path)
                 )
 
     def _index_file(
@@ -185,6 +192,7 @@ class FileIndexer:
         file: PhotoFile,
         reading: PictureReading,
         facts: Facts | FileProblem,
+        version: int,
         failure: str | None,
     ) -> IndexedFile:
         """The outcome of one file; `failure` is what ExifTool stumbled over, if it did."""
@@ -193,7 +201,7 @@ class FileIndexer:
             problem = FileProblem(file.path, reason)
             return IndexedFile(file, None, problem, keep_row=reading.transient)
         reason = " ".join(filter(None, (reading.problem, failure)))
-        record = _make_record(file, reading, facts, self._version(reading, facts))
+        record = _make_record(file, reading, facts, version)
         record = self._take_beside(record)
         return IndexedFile(file, record, FileProblem(file.path, reason) if reason else None)
 
@@ -212,19 +220,23 @@ class FileIndexer:
             )
         return record
 
-    def _version(self, reading: PictureReading, facts: Facts) -> int:
+    def _version(self, facts: Facts | FileProblem, *, unsettled: bool) -> int:
         """Negative where ExifTool should have been asked, had it been there: once it is, the
         file is read again.
         """
-        version = zone_version(self.time_zone.key) if facts.from_utc else READER_VERSION
-        unsettled = reading.unsure is not None and self.exiftool is None
+        from_utc = isinstance(facts, Facts) and facts.from_utc
+        version = zone_version(self.time_zone.key) if from_utc else READER_VERSION
         return -version if unsettled else version
 
     @property
-    def settled_versions(self) -> frozenset[int]:
-        """The `reader_version`s of rows that need no second look."""
-        settled = {READER_VERSION, zone_version(self.time_zone.key)}
-        return frozenset(settled if self.exiftool else settled | {-one for one in settled})
+    def sure_versions(self) -> frozenset[int]:
+        """The `reader_version`s of rows that need no second look, ever."""
+        return frozenset({READER_VERSION, zone_version(self.time_zone.key)})
+
+    def is_settled(self, version: int) -> bool:
+        """Whether a row of this `reader_version` needs no second look today."""
+        sure = self.sure_versions
+        return version in sure or (-version in sure and self.exiftool() is None)
 
 
 def _get_state(stat: FileStat) -> FileState:

@@ -17,22 +17,22 @@ from file_operations import FolderNotes, FolderScan, FolderStamp
 from media_types import MEDIA_SUFFIXES
 
 
-def name_readers(settled_versions: Collection[int]) -> str:
+def name_readers(sure_versions: Collection[int]) -> str:
     """What rows and formats this program settles for: with another one, folders are read again."""
     suffixes = zlib.crc32(" ".join(sorted(MEDIA_SUFFIXES)).encode())
-    return f"{suffixes:08x}:{','.join(map(str, sorted(settled_versions)))}"
+    return f"{suffixes:08x}:{','.join(map(str, sorted(sure_versions)))}"
 
 
 def read_notes(
-    connection: sqlite3.Connection, settled_versions: Collection[int] | None
+    connection: sqlite3.Connection, sure_versions: Collection[int] | None
 ) -> FolderNotes:
     """What the last complete index noted; of one with other readers, the names alone.
 
-    settled_versions: as `FileIndexer` has them; None for no notes, so that every folder is read.
+    sure_versions: as `FileIndexer` has them; None for no notes, so that every folder is read.
     """
-    if settled_versions is None:
+    if sure_versions is None:
         return FolderNotes()
-    folders = catalog.list_folders(connection, name_readers(settled_versions))
+    folders = catalog.list_folders(connection, name_readers(sure_versions))
     children: dict[str, list[str]] = defaultdict(list)
     for path in folders:
         if path:
@@ -45,21 +45,21 @@ def write_notes(
     connection: sqlite3.Connection,
     scan: FolderScan,
     unsettled: Collection[str],
-    settled_versions: Collection[int],
+    sure_versions: Collection[int],
 ) -> None:
     """Note the folders of a walk whose rows are written. unsettled: files without such a row."""
     # Of a folder that could not be entered the one above it has to tell again.
     doubtful = {path.rpartition("/")[0] for path in (*unsettled, *scan.unreadable_folders)}
     noted = (scan.settled | scan.unchanged) & scan.folders.keys()
-    readers = name_readers(settled_versions)
+    readers = name_readers(sure_versions)
     catalog.replace_folders(connection, scan.folders, noted - doubtful, readers)
 
 
 def is_noted(
-    connection: sqlite3.Connection, scan: FolderScan, settled_versions: Collection[int]
+    connection: sqlite3.Connection, scan: FolderScan, sure_versions: Collection[int]
 ) -> bool:
     """Whether every folder is noted as it is: since then no file came, left or got another name."""
-    noted = catalog.list_folders(connection, name_readers(settled_versions))
+    noted = catalog.list_folders(connection, name_readers(sure_versions))
     return not scan.unreadable_folders and noted == scan.folders
 
 

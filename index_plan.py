@@ -7,7 +7,7 @@ gives the files that were read the rows of their pictures. Nothing here reads or
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -40,6 +40,12 @@ class Comparison:
     to_read: list[PhotoFile]
     lost: list[KnownFile]
 
+    @property
+    def waiting(self) -> list[str]:
+        """Paths of files that need not be read until there is an ExifTool."""
+        unchanged = [row.current_path for row in self.unchanged if row.reader_version < 0]
+        return unchanged + [file.path for row, file in self.moved if row.reader_version < 0]
+
 
 _FEWEST_DIGITS: Final = 7
 """Of a content hash, as older apps cut it; fewer say nothing."""
@@ -66,13 +72,15 @@ def compare_files(
     files: Iterable[PhotoFile],
     known: Sequence[KnownFile],
     *,
-    settled_versions: Collection[int],
+    is_settled: Callable[[int], bool],
     unreadable_folders: Collection[str] = (),
 ) -> Comparison:
     """Hold the files of a walk against the known rows.
 
     A row in a folder that could not be listed counts as unchanged: nobody saw it go.
+    is_settled: whether a row of this `reader_version` needs no second look.
     """
+    settled = frozenset(filter(is_settled, {row.reader_version for row in known}))
     present = {row.current_path: row for row in known if row.missing_since is None}
     unchanged: list[KnownFile] = []
     new: list[PhotoFile] = []
@@ -81,7 +89,7 @@ def compare_files(
         row = present.pop(file.stat.path, None)
         if row is None:
             new.append(file)
-        elif _is_unchanged(file, row) and row.reader_version in settled_versions:
+        elif _is_unchanged(file, row) and row.reader_version in settled:
             unchanged.append(row)
         else:
             to_read.append(file)
@@ -92,7 +100,7 @@ def compare_files(
         else:
             lost[row.id] = row
     missing = [row for row in known if row.missing_since is not None]
-    moved, unknown = _find_moved(new, [*lost.values(), *missing], settled_versions)
+    moved, unknown = _find_moved(new, [*lost.values(), *missing], settled)
     for row, _ in moved:
         lost.pop(row.id, None)
     return Comparison(unchanged, moved, to_read + unknown, list(lost.values()))
@@ -131,7 +139,7 @@ def _lies_in(path: str, folders: Collection[str]) -> bool:
 
 
 def _find_moved(
-    new: Iterable[PhotoFile], gone: Iterable[KnownFile], settled_versions: Collection[int]
+    new: Iterable[PhotoFile], gone: Iterable[KnownFile], settled: Collection[int]
 ) -> tuple[list[tuple[KnownFile, PhotoFile]], list[PhotoFile]]:
     """New files that are the very file of a row that is gone, and those that are not.
 
@@ -141,7 +149,7 @@ def _find_moved(
     """
     by_file: dict[tuple[int, int, int, int], list[KnownFile]] = defaultdict(list)
     for row in gone:
-        if row.reader_version in settled_versions:
+        if row.reader_version in settled:
             by_file[row.inode, row.file_size, row.mtime_ns, row.ctime_ns].append(row)
     moved: list[tuple[KnownFile, PhotoFile]] = []
     unknown: list[PhotoFile] = []

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
+import catalog
 import move_rows
 import operation_state
-import photo_listing
 import settings_file
 import write_journal
 from backups import Backup, list_backups
@@ -119,8 +119,7 @@ class Library(LibraryOperations):
 
     def _has_photos(self) -> bool:
         with self.database.reading() as connection:
-            counts = photo_listing.count_photos(connection)
-        return bool(counts.photos or counts.missing)
+            return catalog.has_rows(connection)
 
     def back_up(self, reason: str) -> Backup:
         """A verified backup now; old ones make room. Raises `LibraryError`."""

@@ -23,7 +23,6 @@ from edit_recovery import EditParts, EditPlaces
 from errors import (
     NotFoundError,
 )
-from exiftool_process import ExifTool, find_exiftool
 from fact_reading import PhotoFacts, read_facts
 from file_edits import FileEdits
 from file_indexer import FileIndexer
@@ -36,6 +35,7 @@ from media_workers import Priority, WorkerPool
 from photo_import import PhotoImport
 from picture_colors import PictureColors
 from settings import Settings
+from shared_exiftool import SharedExifTool
 from thumbnails import ThumbnailSource, ThumbnailStore
 from trash_files import TrashFiles
 from trash_moves import TrashMoves
@@ -60,7 +60,7 @@ class LibraryParts:
         self.database = open_database(settings.database_path)
         self.listing = ListingCache(self.database)
         self.pool = make_pool(settings)
-        self._exiftool = make_exiftool()
+        self.exiftool = SharedExifTool()
         self.colors = PictureColors(self.database)
         self.thumbnails = ThumbnailStore(
             settings.data_dir / "thumbnails", self.pool, settings.library, self.colors
@@ -77,19 +77,14 @@ class LibraryParts:
     @property
     def has_exiftool(self) -> bool:
         """Whether there is an ExifTool; the next index uses one that was installed since."""
-        return self._exiftool is not None or find_exiftool() is not None
-
-    def find_exiftool(self) -> ExifTool | None:
-        if self._exiftool is None and (executable := find_exiftool()):
-            self._exiftool = ExifTool(executable)
-        return self._exiftool
+        return self.exiftool.find() is not None
 
     def make_indexer(self) -> Indexer:
         return Indexer(
             root=self.settings.library,
             database=self.database,
             pool=self.pool,
-            exiftool=self.find_exiftool(),
+            exiftool=self.exiftool.find,
             cache=self.cache,
             time_zone=self.settings.time_zone,
             markers=self.markers,
@@ -102,7 +97,7 @@ class LibraryParts:
         return FileIndexer(
             self.settings.library,
             self.pool,
-            self.find_exiftool(),
+            self.exiftool.find,
             self.cache,
             self.settings.time_zone,
             self.beside,
@@ -115,7 +110,7 @@ class LibraryParts:
             database=self.database,
             data_dir=self.settings.data_dir,
             pool=self.pool,
-            exiftool=self.find_exiftool(),
+            exiftool=self.exiftool.find,
             cache=self.cache,
             time_zone=self.settings.time_zone,
             markers=self.markers,
@@ -146,7 +141,7 @@ class LibraryParts:
                 database=self.database,
                 pool=self.pool,
                 cache=self.cache,
-                exiftool=self.find_exiftool,
+                exiftool=self.exiftool.find,
                 indexer=self.make_file_indexer,
                 write_policy=lambda: self.settings.write_policy,
             )
@@ -187,7 +182,7 @@ class LibraryParts:
         return self._read_facts(replace(photo, sidecar_path=None))
 
     def _read_facts(self, photo: Photo) -> PhotoFacts:
-        return read_facts(self.settings.library, photo, self.find_exiftool(), self.pool)
+        return read_facts(self.settings.library, photo, self.exiftool.find(), self.pool)
 
     def open_photo(self, photo: Photo) -> OpenedFile:
         """The file of a photo, open. Raises `NotFoundError` where no such file lies inside."""
@@ -208,15 +203,14 @@ class LibraryParts:
     def measure(self) -> LibraryFigures:
         """What can be measured of the library now; nothing is written."""
         return measure(
-            self.database, self.listing, self.cache, self.pool, self.thumbnails, self._exiftool
+            self.database, self.listing, self.cache, self.pool, self.thumbnails, self.exiftool.begun
         )
 
     def close_parts(self) -> None:
         """End the workers, close the database."""
         self.thumbnails.close()
         self.pool.close()
-        if self._exiftool:
-            self._exiftool.close()
+        self.exiftool.close()
         self.database.close()
 
 
@@ -250,15 +244,3 @@ def make_pool(settings: Settings) -> WorkerPool:
         memory_mb=settings.worker_memory_mb,
         file_timeout_s=settings.file_timeout_s,
     )
-
-
-def make_exiftool() -> ExifTool | None:
-    executable = find_exiftool()
-    if executable is None:
-        logger.warning(
-            "ExifTool was not found: photos are read by the fast reader alone, RAW is not shown, "
-            "and a few unusual files stay without their date or rating. Install it (Debian: "
-            "apt-get install libimage-exiftool-perl); the next index finds it."
-        )
-        return None
-    return ExifTool(executable)

@@ -25,10 +25,10 @@ from beside_store import NOTHING_BESIDE, BesideStore
 from catalog import KnownFile, PhotoRecord
 from db import Database
 from errors import FileProblem
-from exiftool_process import ExifTool
 from file_indexer import (
     COMMIT_FILES,
     FileIndexer,
+    FindExifTool,
     IndexedFile,
     KnownFacts,
     remember_read,
@@ -78,7 +78,7 @@ class Indexer:
     root: Path
     database: Database
     pool: WorkerPool
-    exiftool: ExifTool | None
+    exiftool: FindExifTool
     cache: HashCache
     time_zone: ZoneInfo
     markers: tuple[Path, ...] = ()
@@ -115,7 +115,7 @@ class Indexer:
 
         reader = self._make_reader(observer.check)
         with self.database.reading() as connection:
-            versions = reader.settled_versions if quick else None
+            versions = reader.sure_versions if quick else None
             notes = folder_notes.read_notes(connection, versions)
         scan = scan_folder(self.root, skip=self.skip, tell=tell, notes=notes)
         observer.checkpoint.advance(len(scan.files))
@@ -208,10 +208,11 @@ class _IndexRun:
         comparison = compare_files(
             join_sidecars(self._scan),
             known,
-            settled_versions=self._reader.settled_versions,
+            is_settled=self._reader.is_settled,
             unreadable_folders=self._scan.unreadable_folders,
         )
         # Files that are not read yet may be the lost ones at another place.
+        self._unsettled += comparison.waiting
         certainly_gone = len(comparison.lost) - len(comparison.to_read)
         self._brake.check_vanished(certainly_gone, present)
         self._observer.checkpoint.advance(len(self._scan.files))
@@ -253,7 +254,7 @@ class _IndexRun:
         if self._dry_run:
             return
         with self._database.transaction() as connection:
-            versions = self._reader.settled_versions
+            versions = self._reader.sure_versions
             if not comparison.to_read and folder_notes.is_noted(connection, self._scan, versions):
                 return  # written together with the pairs, which took a sixth of such an index
             self._note_folders(connection)
@@ -261,7 +262,7 @@ class _IndexRun:
                 pair_photos(connection)
 
     def _note_folders(self, connection: sqlite3.Connection) -> None:
-        versions = self._reader.settled_versions
+        versions = self._reader.sure_versions
         folder_notes.write_notes(connection, self._scan, self._unsettled, versions)
 
     # -- rows that follow their pictures -----------------------------------------------------
@@ -406,7 +407,7 @@ class _IndexRun:
             for item in batch:
                 if item.problem:
                     self._add_problem(item.problem)
-                if item.keep_row or item.record is None:
+                if item.keep_row or item.record is None or item.record.reader_version < 0:
                     self._unsettled.append(item.file.path)
                 if item.keep_row:
                     self.tally.unseen.append(item.file.path)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any, Final
@@ -346,7 +346,7 @@ def _max_id(connection: sqlite3.Connection, table: str) -> int:
 def find_records(
     connection: sqlite3.Connection,
     files: Sequence[tuple[PhotoFile, Hashes]],
-    settled: Collection[int],
+    is_settled: Callable[[int], bool],
 ) -> dict[str, PhotoRecord]:
     """By path the records of these files by the rows there, if the index read them so."""
     # CROSS JOIN: left to itself SQLite reads all present rows.
@@ -355,25 +355,29 @@ def find_records(
         " CROSS JOIN photos ON current_path = asked AND missing_since IS NULL",
         [json.dumps([file.path for file, _ in files])],
     )
-    photos = {photo.current_path: photo for photo in (Photo(*row) for row in rows)}
+    photos = {
+        photo.current_path: photo
+        for photo in (Photo(*row) for row in rows)
+        if is_settled(photo.reader_version)
+    }
     records = [
         _renew(photo, file)
         for file, hashes in files
-        if (photo := photos.get(file.path)) and _speaks_for(photo, file, hashes, settled)
+        if (photo := photos.get(file.path)) and _speaks_for(photo, file, hashes)
     ]
     sealed = list_sealed(connection, records)
     return {record.current_path: record for record in records if record.current_path in sealed}
 
 
-def _speaks_for(photo: Photo, file: PhotoFile, hashes: Hashes, settled: Collection[int]) -> bool:
-    """Whether the row is of these very bytes, its sidecar's too, by a reader of today."""
+def _speaks_for(photo: Photo, file: PhotoFile, hashes: Hashes) -> bool:
+    """Whether the row is of these very bytes, its sidecar's too."""
     sidecar = file.sidecar
     stamps = (sidecar.path, sidecar.mtime_ns, sidecar.size) if sidecar else (None, None, None)
-    return (
-        (photo.content_hash, photo.media_hash) == (hashes.content_hash, hashes.media_hash)
-        and (photo.sidecar_path, photo.sidecar_mtime_ns, photo.sidecar_size) == stamps
-        and photo.reader_version in settled
-    )
+    return (photo.content_hash, photo.media_hash) == (hashes.content_hash, hashes.media_hash) and (
+        photo.sidecar_path,
+        photo.sidecar_mtime_ns,
+        photo.sidecar_size,
+    ) == stamps
 
 
 def _renew(photo: Photo, file: PhotoFile) -> PhotoRecord:

@@ -29,7 +29,7 @@ def main(deed: str, root: Path) -> int:
     try:
         library = open_library(dataclasses.replace(load_settings(root), workers=1))
         # Found before the deed: it starts a process, which has calls of its own.
-        assert library.find_exiftool()
+        assert library.exiftool.find()
         if deed == "open":
             os._exit(0)
         try:

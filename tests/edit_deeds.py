@@ -73,7 +73,7 @@ def find_photo(library: Library, path: str) -> Photo:
 def _write_in_place(library: Library) -> None:
     """The write nobody should make: into the file itself, and the row at another time."""
     path = library.settings.library / STARRED
-    exiftool = library.find_exiftool()
+    exiftool = library.exiftool.find()
     assert exiftool
     copy = path.with_name("copy.lightkeep-tmp")
     exiftool.write_copy(str(path), str(copy), {"XMP-xmp:Rating": 5})

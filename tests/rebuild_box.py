@@ -90,7 +90,9 @@ class RebuildBox:
         return self.observer
 
     def index(self, **options: bool) -> IndexReport:
-        indexer = Indexer(self.root, self.database, self.pool, None, self.cache, ZoneInfo("UTC"))
+        indexer = Indexer(
+            self.root, self.database, self.pool, lambda: None, self.cache, ZoneInfo("UTC")
+        )
         return indexer.update(self.observe(OperationType.UPDATE_INDEX), **options)
 
     def rebuild(

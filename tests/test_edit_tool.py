@@ -62,9 +62,9 @@ def test_an_exiftool_that_fails_in_a_write_leaves_the_photo_and_the_wish(
     wrapper.chmod(0o755)
     monkeypatch.setattr(exiftool_process, "DEFAULT_TIMEOUT_S", TIMEOUT_S)
     with opened_box(root, workers=1) as box:
-        real = box.library._exiftool
+        real = box.library.exiftool.find()
         tool = ExifTool(str(wrapper), timeout_s=TIMEOUT_S)
-        monkeypatch.setattr(box.library, "_exiftool", tool)
+        monkeypatch.setattr(box.library.exiftool, "begun", tool)
         before, photo_id = box.bytes("a.jpg"), box.photo("a.jpg").id
         began = time.monotonic()
         answer = box.library.favorites.rate(photo_id, 5)
@@ -75,7 +75,7 @@ def test_an_exiftool_that_fails_in_a_write_leaves_the_photo_and_the_wish(
         assert list(box.hashes()) == ["a.jpg", "a.jpg.xmp"]
         (edit,) = box.library.list_edits()
         assert edit.reason
-        monkeypatch.setattr(box.library, "_exiftool", real)
+        monkeypatch.setattr(box.library.exiftool, "begun", real)
         tool.close()
         # The next one is written into the photo, and both places say it.
         box.library.favorites.rate(photo_id, 3)

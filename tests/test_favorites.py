@@ -69,7 +69,7 @@ def undoable(box: EditBox) -> list[int]:
 
 def rate_elsewhere(box: EditBox, path: str, rating: int) -> None:
     """Another program sets a rating."""
-    exiftool = box.library.find_exiftool()
+    exiftool = box.library.exiftool.find()
     assert exiftool
     copy = box.root / "copy"
     changes: dict[str, Any] = {"XMP-xmp:Rating": rating, "IFD0:Rating": rating}

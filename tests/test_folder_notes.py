@@ -6,15 +6,17 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pictures import make_jpeg
-from test_library_sync import Box, comparable, counts
+from test_library_sync import Box, comparable, counts, write_film
 
 import file_indexer
 import folder_scan
 from errors import BrakeError
+from exiftool_process import ExifTool, find_exiftool
 from folder_notes import name_readers
 from index_report import IndexReport
 from media_workers import WorkerPool
@@ -306,6 +308,20 @@ def test_rows_that_wait_for_another_reader_are_read(
     report = quick(box)
     assert (report.folders_passed, report.cache["files_opened"]) == (0, 5)
     assert name_readers([1, 2]) == name_readers([2, 1]) != name_readers([1])
+
+
+def test_a_film_that_waits_for_exiftool_is_read_by_the_quick_index_that_has_one(box: Box) -> None:
+    found = find_exiftool() or pytest.skip("ExifTool is not installed")
+    write_film(box.root / "2019/c.mov", metadata={"creation_time": "2019-07-14T16:03:22Z"})
+    settle()
+    box.index()
+    report = quick(box)
+    assert (report.folders_passed, report.cache["files_opened"]) == (5, 0)
+    exiftool = ExifTool(found)
+    box.indexer = replace(box.indexer, exiftool=lambda: exiftool)
+    assert quick(box).cache["files_opened"] == 1
+    assert quick(box).folders_passed == 6
+    exiftool.close()
 
 
 def test_hashes_of_folders_that_were_not_read_are_kept(box: Box) -> None:

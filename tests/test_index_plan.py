@@ -41,50 +41,54 @@ def _row(
 
 
 def test_a_file_with_the_same_stamps_is_unchanged() -> None:
-    result = compare_files([_file("a.jpg")], [_row(1, "a.jpg")], settled_versions={1})
+    result = compare_files([_file("a.jpg")], [_row(1, "a.jpg")], is_settled={1}.__contains__)
     assert [row.id for row in result.unchanged] == [1]
     assert [*result.moved, *result.to_read, *result.lost] == []
 
 
 def test_a_file_whose_ctime_alone_differs_is_read() -> None:
-    result = compare_files([_file("a.jpg", ctime=7)], [_row(1, "a.jpg")], settled_versions={1})
+    result = compare_files(
+        [_file("a.jpg", ctime=7)], [_row(1, "a.jpg")], is_settled={1}.__contains__
+    )
     assert [file.path for file in result.to_read] == ["a.jpg"]
 
 
 def test_a_row_of_an_older_reader_is_read_again() -> None:
-    result = compare_files([_file("a.jpg")], [_row(1, "a.jpg")], settled_versions={2})
+    result = compare_files([_file("a.jpg")], [_row(1, "a.jpg")], is_settled={2}.__contains__)
     assert [file.path for file in result.to_read] == ["a.jpg"]
 
 
 def test_a_new_sidecar_makes_its_photo_be_read() -> None:
     file = PhotoFile(_file("a.jpg").stat, FileStat("a.jpg.xmp", 3, 4, 5, 6))
-    result = compare_files([file], [_row(1, "a.jpg")], settled_versions={1})
+    result = compare_files([file], [_row(1, "a.jpg")], is_settled={1}.__contains__)
     assert result.to_read == [file]
 
 
 def test_the_very_file_at_another_path_has_moved_and_is_not_read() -> None:
     rows = [_row(1, "old/a.jpg", inode=7)]
-    result = compare_files([_file("new/a.jpg", inode=7)], rows, settled_versions={1})
+    result = compare_files([_file("new/a.jpg", inode=7)], rows, is_settled={1}.__contains__)
     assert [(row.id, file.path) for row, file in result.moved] == [(1, "new/a.jpg")]
     assert [*result.to_read, *result.lost] == []
 
 
 def test_a_file_that_moved_by_itself_is_read_for_it_may_have_been_edited_before() -> None:
     rows = [_row(1, "old/a.jpg", inode=7)]
-    result = compare_files([_file("new/a.jpg", inode=7, ctime=9)], rows, settled_versions={1})
+    result = compare_files(
+        [_file("new/a.jpg", inode=7, ctime=9)], rows, is_settled={1}.__contains__
+    )
     assert [file.path for file in result.to_read] == ["new/a.jpg"]
 
 
 def test_an_inode_used_again_for_another_file_is_read() -> None:
     rows = [_row(1, "a.jpg", inode=7)]
-    result = compare_files([_file("b.jpg", inode=7, mtime=99)], rows, settled_versions={1})
+    result = compare_files([_file("b.jpg", inode=7, mtime=99)], rows, is_settled={1}.__contains__)
     assert [file.path for file in result.to_read] == ["b.jpg"]
     assert [row.id for row in result.lost] == [1]
 
 
 def test_rows_of_a_folder_that_cannot_be_listed_are_not_lost() -> None:
     rows = [_row(1, "shut/in/a.jpg"), _row(2, "open/b.jpg")]
-    result = compare_files([], rows, settled_versions={1}, unreadable_folders={"shut"})
+    result = compare_files([], rows, is_settled={1}.__contains__, unreadable_folders={"shut"})
     assert [row.id for row in result.unchanged] == [1]
     assert [row.id for row in result.lost] == [2]
 

@@ -20,10 +20,10 @@ from pictures import make_jpeg
 import catalog
 import closed_library
 import library
-import library_parts
 import operation_state
 import photo_listing
 import sample_library
+import shared_exiftool
 from backups import list_backups
 from closed_library import open_for_reading, recover_library
 from db_rebuild import Rebuilder
@@ -443,19 +443,34 @@ def test_a_time_zone_that_there_is_not_is_refused_with_an_example(
     assert "settings.toml" in caught.value.message
 
 
+def test_exiftool_is_not_asked_for_where_nothing_is_for_it_to_do(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise AssertionError("ExifTool was looked for")
+
+    monkeypatch.setattr(shared_exiftool, "find_exiftool", refuse)
+    make_jpeg(settings.library / "a.jpg", 1)
+    opened = open_library(settings)
+    for quick in (False, False, True):
+        progress = opened.runner.wait(opened.start_update_index(quick=quick))
+        assert progress.status == OperationStatus.COMPLETED
+    opened.close()
+
+
 def test_an_exiftool_that_was_installed_since_is_used_by_the_next_index(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = find_exiftool() or pytest.skip("ExifTool is not installed")
-    monkeypatch.setattr(library_parts, "find_exiftool", lambda: None)
+    monkeypatch.setattr(shared_exiftool, "find_exiftool", lambda: None)
     opened = open_library(settings)
     assert not opened.has_exiftool
-    assert opened.make_indexer().exiftool is None
-    monkeypatch.setattr(library_parts, "find_exiftool", lambda: found)
+    assert opened.make_indexer().exiftool() is None
+    monkeypatch.setattr(shared_exiftool, "find_exiftool", lambda: found)
     assert opened.has_exiftool
-    first = opened.make_indexer().exiftool
+    first = opened.make_indexer().exiftool()
     assert first is not None
-    assert opened.make_indexer().exiftool is first
+    assert opened.make_indexer().exiftool() is first
     opened.close()
 
 

@@ -73,7 +73,7 @@ class Box:
         root.mkdir(exist_ok=True)
         self.database: Database = open_database(data)
         self.indexer = Indexer(
-            root, self.database, pool, None, HashCache(self.database), ZoneInfo("UTC")
+            root, self.database, pool, lambda: None, HashCache(self.database), ZoneInfo("UTC")
         )
 
     def index(self, *, stop_after: int | None = None, **options: bool) -> IndexReport:
@@ -372,7 +372,7 @@ def test_a_photo_that_waits_for_exiftool_is_read_again_once_it_is_there(box: Box
     assert counts(box.index()) == {"added": 1}
     assert box.index().cache["files_opened"] == 0
     exiftool = ExifTool(find_exiftool() or pytest.skip("ExifTool is not installed"))
-    box.indexer = replace(box.indexer, exiftool=exiftool)
+    box.indexer = replace(box.indexer, exiftool=lambda: exiftool)
     assert box.index().cache["files_opened"] == 1
     assert box.index().cache["files_opened"] == 0
     exiftool.close()
@@ -470,6 +470,9 @@ def test_pairs_are_made_where_an_index_died_before_and_not_made_again_for_nothin
     box: Box, monkeypatch: pytest.MonkeyPatch, settled: bool
 ) -> None:
     monkeypatch.setattr(folder_scan, "NOTED_AFTER_NS", 0 if settled else 3600 * 10**9)
+    found = find_exiftool() or pytest.skip("ExifTool is not installed")
+    exiftool = ExifTool(found)  # a folder whose RAW waits for one is never settled
+    box.indexer = replace(box.indexer, exiftool=lambda: exiftool)
     make_jpeg(box.root / "A.JPG", 1)
     box.index()
     write_raw(box.root / "A.DNG")
@@ -492,6 +495,7 @@ def test_pairs_are_made_where_an_index_died_before_and_not_made_again_for_nothin
     box.index()
     assert len(made) == (1 if settled else 2)
     assert box.pairs() == {"A.DNG": "A.JPG"}
+    exiftool.close()
 
 
 # -- time zone -------------------------------------------------------------------------------
@@ -512,7 +516,7 @@ def test_another_time_zone_dates_films_in_utc_anew_and_nothing_else(
     make_jpeg(box.root / "a.jpg", 1, date="2019:07:14 18:03:22")
     make_jpeg(box.root / "IMG_20170101_120000.jpg", 2)
     exiftool = ExifTool(found) if with_exiftool else None
-    box.indexer = replace(box.indexer, exiftool=exiftool)
+    box.indexer = replace(box.indexer, exiftool=lambda: exiftool)
     box.index()
     before = box.photos()
     dates = {path: photo.date_taken for path, photo in before.items()}
@@ -552,12 +556,12 @@ def test_films_and_raw_wait_for_exiftool_and_are_read_once_it_is_there(box: Box)
     assert box.photos()["a.mov"].date_taken == "2019-07-14T16:03:22"
     assert box.index().cache["files_opened"] == 0
     exiftool = ExifTool(find_exiftool() or pytest.skip("ExifTool is not installed"))
-    box.indexer = replace(box.indexer, exiftool=exiftool)
+    box.indexer = replace(box.indexer, exiftool=lambda: exiftool)
     assert box.index().cache["files_opened"] == 2
     assert (box.photos()["b.dng"].width, box.photos()["b.dng"].height) == (6000, 4000)
     assert box.index().cache["files_opened"] == 0
     exiftool.close()
-    box.indexer = replace(box.indexer, exiftool=None)
+    box.indexer = replace(box.indexer, exiftool=lambda: None)
     assert box.index().cache["files_opened"] == 0
 
 

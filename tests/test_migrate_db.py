@@ -220,7 +220,7 @@ def test_the_next_index_reads_every_migrated_photo(path: Path) -> None:
     database.close()
     files = [PhotoFile(FileStat(row.current_path, row.file_size, 5, 6, 7), None) for row in known]
     versions = set(range(1, 100)) | set(range(-99, 0))
-    result = compare_files(files, known, settled_versions=versions)
+    result = compare_files(files, known, is_settled=versions.__contains__)
     assert (result.unchanged, result.moved, result.lost) == ([], [], [])
     assert len(result.to_read) == 5
 
@@ -804,7 +804,9 @@ def _index(library: Path, data: Path, pool: WorkerPool) -> IndexReport:
             created = create_operation(connection, OperationType.UPDATE_INDEX, {})
             set_status(connection, created.operation_id, OperationStatus.RUNNING)
         cache = HashCache(database)
-        indexer = Indexer(library, database, pool, None, cache, ZoneInfo("UTC"), skip=(data,))
+        indexer = Indexer(
+            library, database, pool, lambda: None, cache, ZoneInfo("UTC"), skip=(data,)
+        )
         return indexer.update(Observer(created.operation_id))
     finally:
         database.close()

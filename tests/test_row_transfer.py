@@ -20,7 +20,7 @@ from index_plan import PhotoFile
 from row_seals import delete_unsealed, keep_seals, list_sealed, make_seal
 from row_transfer import Match, carry_over, compare_rows, find_records, match_rows
 
-SETTLED = frozenset({1})
+SETTLED = {1}.__contains__
 
 
 class Pair:

@@ -81,7 +81,7 @@ class Box:
         self.pool = Pool()
         self.verifier = Verifier(self.root, self.database, self.pool)
         self._indexer = Indexer(
-            self.root, self.database, pool, None, HashCache(self.database), ZoneInfo("UTC")
+            self.root, self.database, pool, lambda: None, HashCache(self.database), ZoneInfo("UTC")
         )
 
     def index(self) -> None:

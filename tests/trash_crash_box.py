@@ -68,7 +68,7 @@ def open_trash(root: Path, data: Path) -> Iterator[TrashCrashBox]:
             cache = HashCache(database)
 
             def make_indexer() -> FileIndexer:
-                return FileIndexer(root, pool, None, cache, ZoneInfo("UTC"), NOTHING_BESIDE)
+                return FileIndexer(root, pool, lambda: None, cache, ZoneInfo("UTC"), NOTHING_BESIDE)
 
             edits = FileEdits(
                 EditParts(
