@@ -90,11 +90,7 @@ def create_app(settings: Settings | None = None, *, library: Library | None = No
     for word in (
         photos.picture_version,
         photos.is_drawn,
-        photos.photo_address,
-        photos.thumbnail_address,
         photos.name_format,
-        photos.name_kind,
-        photos.list_marks,
         photos.describe_star,
         photos.name_kept,
         photos.name_rating,

@@ -24,6 +24,7 @@ from photo_filter import PhotoFilter
 from settings import load_settings
 from thumbnails import GRID_PX
 from web import grid, photos, view_filter
+from web.cells import make_cells
 
 QUOTE_NAME = '"onerror=alert(1) x=".jpg'
 SCRIPT_NAME = "<script>alert(1)<!--.jpg"
@@ -386,7 +387,8 @@ def test_the_addresses_of_a_cell_are_those_that_flask_makes(
         photo_filter = view_filter.read_filter()
         view: dict[str, Any] = view_filter.view_query(photo_filter)
         page = url_for("photos.show_photo", photo_id=photo.id, **view)
-        assert photos.photo_address(photo, photo_filter) == page
+        (cell,) = make_cells([photo], {}, {}, photo_filter)
+        assert cell.address == page
         version = photos.picture_version(photo)
         picture = url_for("photos.send_thumbnail", photo_id=photo.id, v=version)
-        assert photos.thumbnail_address(photo) == picture
+        assert cell.picture == picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from catalog import UNDATED, Photo
 from errors import InvalidRequestError, NotFoundError
 from photo_filter import PhotoFilter
 from photo_listing import Month
+from web.cells import Cell, make_cells
 from web.common import find_told_operation, get_library, read_number, wants_fragment
 from web.date_words import month_title
 from web.view_filter import read_filter
@@ -69,7 +71,7 @@ class Block:
     month: str
     offset: int
     count: int
-    photos: Sequence[Photo] | None = None
+    cells: Sequence[Cell] | None = None
 
     @property
     def element(self) -> str:
@@ -90,7 +92,7 @@ class Section:
     @property
     def is_filled(self) -> bool:
         """Whether a block of it shows its photos."""
-        return any(block.photos is not None for block in self.blocks)
+        return any(block.cells is not None for block in self.blocks)
 
 
 @blueprint.get("/")
@@ -107,18 +109,16 @@ def show_grid() -> ResponseReturnValue:
         decade = _choose_decade(decades)
         if decade:
             months = [month for month in months if _decade(month.key) == decade]
-        filled = _list_first(connection, months, photo_filter, size.filled)
-        first = [photo for photos in filled.values() for photo in photos]
-        companions = photo_listing.list_companions(connection, [photo.id for photo in first])
-    library.prepare_thumbnails(first)
+        first = _list_first(connection, months, photo_filter, size.filled)
+        listed = list(itertools.chain(*first.values()))
+        cells = iter(_make_cells(connection, listed, photo_filter))
+    filled = {key: list(itertools.islice(cells, len(photos))) for key, photos in first.items()}
     return render_template(
         "grid.html",
         library=library,
         counts=counts,
         found=found,
         sections=[_make_section(month, filled) for month in months],
-        companions=companions,
-        colors=library.find_colors(first),
         size=size.name,
         split_sizes=[one.name for one in SIZES.values() if found > one.whole],
         years=_group_years(months),
@@ -143,18 +143,11 @@ def show_month(key: str) -> ResponseReturnValue:
         photos = photo_listing.list_month_photos(
             connection, key, photo_filter, offset=offset, limit=limit
         )
-        companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
+        cells = _make_cells(connection, photos, photo_filter)
         months = [] if wants_fragment() else library.listing.list_months(photo_filter)
         counts = None if wants_fragment() else library.listing.count_photos()
-    library.prepare_thumbnails(photos)
     if wants_fragment():
-        return render_template(
-            "_partials/cells.html",
-            photos=photos,
-            companions=companions,
-            colors=library.find_colors(photos),
-            photo_filter=photo_filter,
-        )
+        return render_template("_partials/cells.html", cells=cells)
     place = next((number for number, month in enumerate(months) if month.key == key), None)
     if place is None:
         raise NotFoundError(f"There are no photos of {month_title(key)} in this view.")
@@ -167,9 +160,7 @@ def show_month(key: str) -> ResponseReturnValue:
         before=months[place - 1] if place else None,
         behind=months[place + 1] if place + 1 < len(months) else None,
         found=sum(month.count for month in months),
-        photos=photos,
-        companions=companions,
-        colors=library.find_colors(photos),
+        cells=cells,
         size=_read_size().name,
         offset=offset,
         block=limit,
@@ -210,15 +201,8 @@ def show_cells() -> ResponseReturnValue:
     photo_filter = read_filter()
     with library.database.reading() as connection:
         photos = photo_listing.list_chosen(connection, [int(one) for one in asked])
-        companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
-    library.prepare_thumbnails(photos)
-    return render_template(
-        "_partials/cells.html",
-        photos=photos,
-        companions=companions,
-        colors=library.find_colors(photos),
-        photo_filter=photo_filter,
-    )
+        cells = _make_cells(connection, photos, photo_filter)
+    return render_template("_partials/cells.html", cells=cells)
 
 
 @blueprint.app_template_global()
@@ -230,12 +214,6 @@ def draw_empty_section(month: Month, photo_filter: PhotoFilter, _root: str, _lan
     """
     section = _make_section(month, {})
     return render_template("_partials/section.html", section=section, photo_filter=photo_filter)
-
-
-@blueprint.app_template_filter()
-def gradient(colors: str) -> str:
-    """The colors of a picture (`picture_colors`) as CSS."""
-    return f"linear-gradient({','.join(f'#{colors[at : at + 6]}' for at in range(0, 18, 6))})"
 
 
 def _read_size() -> CellSize:
@@ -261,15 +239,25 @@ def _list_first(
     return filled
 
 
-def _make_section(month: Month, filled: dict[str, list[Photo]]) -> Section:
+def _make_cells(
+    connection: sqlite3.Connection, photos: Sequence[Photo], photo_filter: PhotoFilter
+) -> list[Cell]:
+    """The cells of these photos, whose small pictures are drawn from now on."""
+    library = get_library()
+    companions = photo_listing.list_companions(connection, [photo.id for photo in photos])
+    library.prepare_thumbnails(photos)
+    return make_cells(photos, companions, library.find_colors(photos), photo_filter)
+
+
+def _make_section(month: Month, filled: dict[str, list[Cell]]) -> Section:
     return Section(month, list(_make_blocks(month, filled.get(month.key))))
 
 
-def _make_blocks(month: Month, first: Sequence[Photo] | None) -> Iterator[Block]:
+def _make_blocks(month: Month, first: Sequence[Cell] | None) -> Iterator[Block]:
     for offset in range(0, month.count, BLOCK_PHOTOS):
         count = min(BLOCK_PHOTOS, month.count - offset)
-        photos = first if offset == 0 and first and len(first) == count else None
-        yield Block(month.key, offset, count, photos)
+        cells = first if offset == 0 and first and len(first) == count else None
+        yield Block(month.key, offset, count, cells)
 
 
 def _group_years(months: Sequence[Month]) -> list[tuple[str, list[Month]]]:

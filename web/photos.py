@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from flask import Blueprint, Response, jsonify, render_template, request, send_file, url_for
+from flask import Blueprint, Response, jsonify, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
@@ -16,7 +14,6 @@ import photo_listing
 from catalog import FAVORITE_RATING, Photo
 from errors import NotFoundError
 from media_types import MEDIA_TYPES, Kind, kind_of, media_type_of
-from photo_filter import PhotoFilter
 from thumbnails import GRID_PX, VIEW_PX
 from web.api_contract import Answer, promise, refuse
 from web.api_models import (
@@ -29,7 +26,7 @@ from web.api_models import (
 )
 from web.common import get_library, wants_fragment
 from web.texts import gettext, gettext_noop, ngettext
-from web.view_filter import read_filter, view_query
+from web.view_filter import read_filter
 
 _IMMUTABLE: Final = "private, max-age=31536000, immutable"
 _REVALIDATE: Final = "private, no-cache"
@@ -89,24 +86,6 @@ def picture_version(photo: Photo) -> str:
     return f"{photo.media_hash[-16:]}-{photo.orientation}"
 
 
-def photo_address(photo: Photo, photo_filter: PhotoFilter) -> str:
-    """The address of its page in this view, as `url_for` makes it in five times the time: a month
-    has hundreds of them."""
-    return f"{request.script_root}/photo/{photo.id}{_view_suffix(photo_filter)}"
-
-
-@functools.lru_cache
-def _view_suffix(photo_filter: PhotoFilter) -> str:
-    query: dict[str, Any] = view_query(photo_filter)
-    return "".join(url_for("photos.show_photo", photo_id=0, **query).partition("?")[1:])
-
-
-def thumbnail_address(photo: Photo) -> str:
-    """The address of its picture in the grid; as long as this is the same, so is the picture."""
-    version = picture_version(photo)
-    return f"{request.script_root}/api/photo/{photo.id}/thumbnail?v={version}"
-
-
 def is_drawn(photo: Photo) -> bool:
     """Whether there is a decoder for its format; a card stands for the others."""
     media_type = media_type_of(photo.file_type)
@@ -117,30 +96,6 @@ def name_format(photo: Photo) -> str:
     """`Video · MP4`, `RAW · NEF`, `JPEG`."""
     before = {Kind.VIDEO: "Video · ", Kind.RAW: "RAW · "}.get(kind_of(photo.file_type), "")
     return before + photo.file_type.upper()
-
-
-def name_kind(photo: Photo, companions: Sequence[Photo]) -> str:
-    """What a screen reader calls a cell."""
-    kind = kind_of(photo.file_type)
-    if kind == Kind.VIDEO:
-        if not photo.duration_s:
-            return gettext("Video")
-        return gettext("Video of {duration}", duration=format_clock(photo.duration_s))
-    if any(kind_of(other.file_type) == Kind.VIDEO for other in companions):
-        return gettext("Live photo")
-    return gettext("RAW photo") if kind == Kind.RAW else gettext("Photo")
-
-
-def list_marks(photo: Photo, companions: Sequence[Photo]) -> list[str]:
-    """The small words in a cell's corner: a film's length, Live, RAW."""
-    kind = kind_of(photo.file_type)
-    if kind == Kind.VIDEO:
-        return ["▶ " + format_clock(photo.duration_s) if photo.duration_s else "▶"]
-    if kind == Kind.RAW:
-        return ["RAW"]
-    kinds = {kind_of(other.file_type) for other in companions}
-    words = {Kind.VIDEO: "Live", Kind.RAW: f"RAW + {photo.file_type.upper()}"}
-    return [word for kind, word in words.items() if kind in kinds]
 
 
 def describe_star(photo: Photo) -> str:
