@@ -14,7 +14,8 @@ from pathlib import Path
 from catalog import Photo
 from errors import LibraryError
 from exiftool_process import ExifTool
-from media_workers import Priority, WorkerPool
+from job_queue import Priority
+from media_workers import WorkerPool
 from metadata import TagValue
 from photo_facts import Fact, join_facts, list_facts, list_tags
 from plain_tags import read_plain_tags, read_sidecar_tags

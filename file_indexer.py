@@ -29,8 +29,9 @@ from file_operations import (
 )
 from hash_cache import FileState, HashCache, Hashes
 from index_plan import PhotoFile
+from job_queue import Priority
 from media_types import is_media_name
-from media_workers import Priority, WorkerFailure, WorkerPool
+from media_workers import WorkerFailure, WorkerPool
 from metadata import READER_VERSION, Facts, zone_version
 from row_seals import keep_seals
 from work_meter import note

@@ -28,10 +28,11 @@ from file_edits import FileEdits
 from file_indexer import FileIndexer
 from file_opening import OpenedFile, open_inside
 from hash_cache import HashCache
+from job_queue import Priority
 from library_figures import LibraryFigures, measure
 from library_sync import Indexer
 from listing_cache import ListingCache
-from media_workers import Priority, WorkerPool
+from media_workers import WorkerPool
 from photo_import import PhotoImport
 from picture_colors import PictureColors
 from settings import Settings

@@ -9,7 +9,6 @@ imported again by the children.
 
 from __future__ import annotations
 
-import heapq
 import json
 import logging
 import os
@@ -19,16 +18,16 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, wait
-from dataclasses import dataclass, field
-from enum import IntEnum
-from itertools import count, islice
+from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from errors import LibraryError, WorkerCrashedError, WorkerTimeoutError
+from job_queue import Job, JobQueue, Priority
 from worker_process import TIMEOUT
 
 A = TypeVar("A")
@@ -40,6 +39,10 @@ BATCHES_AHEAD: Final = 24
 with 2 the first index of 100,000 tiny files took 37 s, with 24 it takes 24 s.
 """
 _BATCH_TIMEOUT_FILES: Final = 3  # a batch may take as long as this many of its slowest files
+_BATCH_EXTRA_S: Final = 1.5
+"""What a batch may take longer, after which it is full: a person who waits for a picture waits for
+the batches under way, and 20 camera files on a slow disk are a second.
+"""
 _START_TIMEOUT_S: Final = 60.0
 _CHECK_EVERY_S: Final = 0.25  # a cancel is to be felt within a second, however large a file is
 _EXIT_TIMEOUT_S: Final = 5.0
@@ -51,14 +54,6 @@ serve_jobs(*map(int, sys.argv[2:]))
 """
 
 log = logging.getLogger(__name__)
-
-
-class Priority(IntEnum):
-    """Which job a free worker takes first; what runs is not interrupted."""
-
-    VIEW = 0  # a person is waiting
-    WORK = 1  # an operation is under way
-    AHEAD = 2  # nobody has asked yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +73,6 @@ class PoolFigures:
     queued: int
 
 
-@dataclass(slots=True, eq=False)
-class _Job:
-    """A call on its way through the pool."""
-
-    payload: bytes
-    timeout_s: float
-    future: Future[Any] = field(default_factory=Future)
-
-
 class WorkerPool:
     """`workers` child processes, each started when it is first needed. Thread-safe.
 
@@ -98,7 +84,7 @@ class WorkerPool:
     def __init__(self, *, workers: int, memory_mb: int, file_timeout_s: float) -> None:
         self.workers = workers
         self.file_timeout_s = file_timeout_s
-        self._queue = _JobQueue()
+        self._queue = JobQueue()
         self._workers = [_Worker(self._queue, memory_mb) for _ in range(workers)]
 
     @property
@@ -163,16 +149,18 @@ class WorkerPool:
         At most `BATCHES_AHEAD` a worker are under way, so neither the items nor the results
         pile up. A batch that raises, crashes its worker or takes too long is repeated item
         by item, so that only the guilty item gets a `WorkerFailure`. An item may take
-        `extra_s` of it longer than others. `check` is called now and then while a batch is
-        waited for; what it raises, and closing the generator, ends what is under way. Closing
-        the pool raises `CancelledError` here.
+        `extra_s` of it longer than others; of those that may a batch holds few. `check` is
+        called now and then while a batch is waited for; what it raises, and closing the
+        generator, ends what is under way. Closing the pool raises `CancelledError` here.
         """
         source = iter(items)
-        under_way: deque[tuple[list[A], _Job]] = deque()
+        under_way: deque[tuple[list[A], Job]] = deque()
 
         def fill() -> None:
-            most = BATCHES_AHEAD * self.workers
-            while len(under_way) < most and (batch := list(islice(source, batch_size))):
+            while len(under_way) < BATCHES_AHEAD * self.workers:
+                batch = _take_batch(source, batch_size, extra_s)
+                if not batch:
+                    return
                 under_way.append((batch, self._start_batch(function, batch, priority, extra_s)))
 
         try:
@@ -222,7 +210,7 @@ class WorkerPool:
         batch: Sequence[A],
         priority: Priority,
         extra_s: Callable[[A], float],
-    ) -> _Job:
+    ) -> Job:
         timeout_s = self.file_timeout_s * min(len(batch), _BATCH_TIMEOUT_FILES)
         timeout_s += sum(map(extra_s, batch))
         return self._start(function, (batch,), timeout_s, priority)
@@ -233,20 +221,32 @@ class WorkerPool:
         args: tuple[object, ...],
         timeout_s: float | None,
         priority: Priority,
-    ) -> _Job:
+    ) -> Job:
         payload = pickle.dumps((function, args), pickle.HIGHEST_PROTOCOL)
-        job = _Job(payload, self.file_timeout_s if timeout_s is None else timeout_s)
+        job = Job(payload, self.file_timeout_s if timeout_s is None else timeout_s)
         self._queue.put(job, priority)
         return job
 
-    def _stop(self, job: _Job) -> None:
+    def _stop(self, job: Job) -> None:
         """Take back a job that nobody waits for; no effect on one that is done."""
         if not job.future.done() and not job.future.cancel():
             for worker in self._workers:
                 worker.stop(job)
 
 
-def _wait_for(job: _Job, length: int, check: Callable[[], None]) -> list[Any] | WorkerFailure:
+def _take_batch(source: Iterator[A], most: int, extra_s: Callable[[A], float]) -> list[A]:
+    """The next items: so many, or fewer of those that take long."""
+    batch: list[A] = []
+    long_s = 0.0
+    for item in islice(source, most):
+        batch.append(item)
+        long_s += extra_s(item)
+        if long_s >= _BATCH_EXTRA_S:
+            break
+    return batch
+
+
+def _wait_for(job: Job, length: int, check: Callable[[], None]) -> list[Any] | WorkerFailure:
     while not wait([job.future], _CHECK_EVERY_S).done:
         check()
     error = job.future.exception()
@@ -260,46 +260,6 @@ def _wait_for(job: _Job, length: int, check: Callable[[], None]) -> list[Any] | 
     return results
 
 
-class _JobQueue:
-    """The jobs that wait: by priority, then in the order they came."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._jobs: list[tuple[Priority, int, _Job]] = []
-        self._sequence = count()
-        self._closed = False
-
-    def __len__(self) -> int:
-        with self._condition:
-            return sum(not job.future.cancelled() for _, _, job in self._jobs)
-
-    def put(self, job: _Job, priority: Priority) -> None:
-        with self._condition:
-            if self._closed:
-                raise CancelledError("the pool of workers is closed")
-            heapq.heappush(self._jobs, (priority, next(self._sequence), job))
-            self._condition.notify()
-
-    def take(self) -> _Job | None:
-        """The next job that is still wanted; None once the queue is closed."""
-        with self._condition:
-            while not self._closed:
-                while self._jobs:
-                    job = heapq.heappop(self._jobs)[2]
-                    if job.future.set_running_or_notify_cancel():
-                        return job
-                self._condition.wait()
-            return None
-
-    def close(self) -> None:
-        with self._condition:
-            self._closed = True
-            for _, _, job in self._jobs:
-                job.future.cancel()
-            self._jobs.clear()
-            self._condition.notify_all()
-
-
 class _Worker:
     """A thread of the parent, and the child process that it keeps, feeds and replaces.
 
@@ -307,12 +267,12 @@ class _Worker:
     started it ends (PR_SET_PDEATHSIG).
     """
 
-    def __init__(self, queue: _JobQueue, memory_mb: int) -> None:
+    def __init__(self, queue: JobQueue, memory_mb: int) -> None:
         self._queue = queue
         self._memory_mb = memory_mb
         self._lock = threading.Lock()  # over those below, so that a kill hits its job only
         self._child: _Child | None = None
-        self._job: _Job | None = None
+        self._job: Job | None = None
         self._stopped = False
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="media-worker", daemon=True)
@@ -324,7 +284,7 @@ class _Worker:
         with self._lock:
             return self._child is not None, self._job is not None
 
-    def stop(self, job: _Job) -> None:
+    def stop(self, job: Job) -> None:
         """End the child if it is at this job."""
         with self._lock:
             if self._job is job:
@@ -362,7 +322,7 @@ class _Worker:
                 job.future.set_result(answer[0])
         self._discard_child()
 
-    def _perform(self, job: _Job) -> tuple[Any] | BaseException:
+    def _perform(self, job: Job) -> tuple[Any] | BaseException:
         """The result as a tuple of one, or the error that takes its place."""
         try:
             connection = self._ready_child().connection

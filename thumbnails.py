@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Final
 
 from errors import PictureChangedError, PictureError, ToolMissingError
-from media_workers import Priority, WorkerPool
+from job_queue import Priority
+from media_workers import WorkerPool
 from picture_bytes import media_hash
 from picture_colors import PictureColors
 from picture_decoder import SmallPictures, draw_small_pictures, read_colors

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from errors import PictureError, WorkerCrashedError, WorkerTimeoutError
-from media_workers import BATCHES_AHEAD, Priority, WorkerFailure, WorkerPool
+from job_queue import Priority
+from media_workers import BATCHES_AHEAD, WorkerFailure, WorkerPool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -223,6 +224,18 @@ def test_an_item_may_be_given_more_time_than_others(tmp_path: Path, batch_size: 
         assert run(lambda item: 5 * item[1]) == [False, False, False]
         if batch_size == 1:
             assert run(lambda item: 0.0) == [False, True, False]
+
+
+def test_of_items_that_take_long_a_batch_holds_few(pool: WorkerPool) -> None:
+    def extra_s(number: int) -> float:
+        return 0.5 if number < 10 else 9.0
+
+    results = dict(pool.map_batches(_count_batch, range(12), batch_size=4, extra_s=extra_s))
+    assert list(results.values()) == [3] * 9 + [2, 2, 1]
+
+
+def _count_batch(batch: Sequence[int]) -> list[int]:
+    return [len(batch)] * len(batch)
 
 
 def test_extra_time_is_given_also_when_a_batch_is_repeated_singly(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from PIL import Image
 import thumbnails
 from db import open_database
 from errors import PictureChangedError, PictureError, ToolMissingError
-from media_workers import Priority, WorkerPool
+from job_queue import Priority
+from media_workers import WorkerPool
 from picture_bytes import media_hash
 from picture_colors import PictureColors
 from picture_decoder import SmallPictures
