@@ -18,10 +18,15 @@ def run_server(app: Flask) -> tuple[int, Callable[[], None]]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
 
+    def close() -> None:
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()  # as the end of a process does
+        server.close()
+
     def stop() -> None:
         # In the server's own thread, which must not be waiting for a socket as it is closed.
         with contextlib.suppress(OSError):  # it looked there already, and is closed
-            server.trigger.pull_trigger(server.close)
+            server.trigger.pull_trigger(close)
         server.task_dispatcher.shutdown(timeout=5)
 
     return int(server.effective_port), stop

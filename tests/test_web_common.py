@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from flask import Flask
@@ -15,6 +17,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from library import Library, open_library
 from settings import load_settings
+from web import static_files
 
 ON_EVERY_ANSWER = {
     "X-Content-Type-Options": "nosniff",
@@ -257,19 +260,51 @@ def test_a_page_points_nowhere_outside(client: FlaskClient) -> None:
 def test_a_static_file_is_kept_for_good_only_under_the_address_of_its_content(
     client: FlaskClient,
 ) -> None:
-    address = re.search(r'src="(/static/js/main\.js\?v=[0-9a-f]{12})"', client.get("/").text)
-    assert address
-    assert "max-age=31536000" in client.get(address[1]).headers["Cache-Control"]
-    # Modules import each other without a hash in the address: those are asked for again.
-    for stale in ("/static/js/api.js", "/static/js/main.js?v=000000000000"):
+    page = client.get("/").text
+    style = re.search(r'href="(/static/css/base\.css)(\?v=[0-9a-f]{12})"', page)
+    module = re.search(r'src="(/static/js)(/v-[0-9a-f]{12})(/main\.js)"', page)
+    assert style
+    assert module
+    for address in ("".join(style.groups()), "".join(module.groups())):
+        assert "max-age=31536000" in client.get(address).headers["Cache-Control"]
+    # A page of yesterday's version gets what there is, and asks again.
+    yesterday = f"{module[1]}/v-000000000000{module[3]}"
+    for stale in (style[1], f"{style[1]}?v=000000000000", module[1] + module[3], yesterday):
         response = client.get(stale)
         assert response.headers["Cache-Control"] == "no-cache"
         etag = response.headers["ETag"]
         assert client.get(stale, headers={"If-None-Match": etag}).status_code == 304
 
 
+def test_all_that_a_module_imports_is_kept_for_good_with_it(client: FlaskClient) -> None:
+    page = client.get("/").text
+    main = re.findall(r'src="(/static/js/[^"]+)"', page)[0]
+    waiting, seen = [main], set()
+    while waiting:
+        address = waiting.pop()
+        seen.add(address)
+        answer = client.get(address)
+        assert (answer.status_code, "immutable" in answer.headers["Cache-Control"]) == (200, True)
+        found = {urljoin(address, name) for name in re.findall(r'from "([^"]+)"', answer.text)}
+        waiting += found - seen
+    assert len(seen) > 20
+
+
+def test_the_version_of_the_modules_follows_each_of_them(tmp_path: Path) -> None:
+    versions = set()
+    for number in range(3):
+        folder = tmp_path / str(number)
+        (folder / "js").mkdir(parents=True)
+        (folder / "js/a.js").write_text("one")
+        (folder / "js/b.js").write_text("two" if number else "three")
+        versions.add(static_files._modules_version(str(folder)))
+    assert len(versions) == 2
+
+
 def test_nothing_beside_the_static_files_is_served(client: FlaskClient) -> None:
-    for path in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "..%5capp.py", "/etc/passwd", "%00"):
+    names = ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "..%5capp.py", "/etc/passwd", "%00")
+    versioned = [f"js/v-000000000000/{name}" for name in (*names, "../../../app.py")]
+    for path in (*names, *versioned):
         response = client.get(f"/static/{path}", follow_redirects=True)
         assert response.status_code == 404, path
 

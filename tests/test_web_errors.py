@@ -15,7 +15,7 @@ from app import create_app
 from errors import BusyError, DiskFullError, LibraryError
 from library import Library, open_library
 from settings import load_settings
-from web import common, shell
+from web import shell, static_files
 
 PAGE = {"Accept": "text/html,*/*;q=0.8"}
 OURS = {"Origin": "http://localhost"}
@@ -174,7 +174,7 @@ def test_the_worker_is_another_one_when_what_it_keeps_is(
     assert read() == before
     german = client.get("/", headers={"Accept-Language": "de"}).text
     assert before not in german
-    real = common.asset_version
+    real = static_files.asset_version
     monkeypatch.setattr(
         shell,
         "asset_version",

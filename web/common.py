@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import logging
 import secrets
 import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, current_app, g, jsonify, render_template, request
@@ -16,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from errors import DatabaseDamagedError, InvalidRequestError, LibraryError
 from operation_state import Operation, OperationStatus
-from web import date_words, operation_words, texts
+from web import date_words, operation_words, static_files, texts
 from web.view_filter import list_chips, other_view, view_query
 
 if TYPE_CHECKING:
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from operation_progress import Progress
 
 EXTENSION: Final = "lightkeep"
-WORKER: Final = "sw.js"
 
 _MOST_DIGITS: Final = 12
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -61,7 +57,7 @@ def find_interrupted() -> Operation | None:
 
 def register(app: Flask) -> None:
     """Add the headers, the error pages and the template helpers to `app`."""
-    app.after_request(_keep_static_files)
+    static_files.register(app)
     app.after_request(_add_headers)
     app.register_error_handler(LibraryError, _answer_library_error)
     app.register_error_handler(HTTPException, _answer_http_error)
@@ -69,7 +65,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_unexpected)
     texts.register(app, lambda: get_library().settings.language)
     app.jinja_env.globals.update(
-        asset=_asset_url,
         nonce=_nonce,
         view_query=view_query,
         other_view=other_view,
@@ -118,23 +113,6 @@ def _add_headers(response: Response) -> Response:
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _keep_static_files(response: Response) -> Response:
-    """Let browsers keep a static file for good under the address of its content.
-
-    Modules import each other without a hash in the address; those are asked for again.
-    """
-    name = (request.view_args or {}).get("filename")
-    if request.endpoint == "static" and name and response.status_code < 400:
-        folder = current_app.static_folder
-        assert folder is not None
-        if request.args.get("v") == asset_version(folder, name):
-            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        if name == WORKER:
-            # It lies among the static files, and stands in for every page.
-            response.headers["Service-Worker-Allowed"] = "/"
     return response
 
 
@@ -247,16 +225,3 @@ def wants_page() -> bool:
 def wants_fragment() -> bool:
     """Whether the page's own script asks for a part of it rather than the whole page."""
     return request.args.get("fragment") == "1"
-
-
-@functools.cache
-def asset_version(folder: str, name: str) -> str:
-    """What stands for the content of a static file in its address."""
-    return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]
-
-
-def _asset_url(name: str) -> str:
-    """The address of a static file, which changes with its content."""
-    folder = current_app.static_folder
-    assert folder is not None
-    return f"{current_app.static_url_path}/{name}?v={asset_version(folder, name)}"

@@ -11,7 +11,7 @@ from typing import Final
 from flask import Blueprint, Response, current_app, jsonify, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from web.common import WORKER, asset_version
+from web.static_files import WORKER, asset_version
 from web.texts import get_texts, gettext
 
 KEPT_FILES: Final = (
