@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -69,10 +70,13 @@ def list_imports(path: Path) -> set[str]:
 
 ROOMS = read_map()
 FILES = list_room_files()
-USED = {
-    room: {name for path in paths for name in list_imports(path)} & (FILES.keys() - {room})
-    for room, paths in FILES.items()
-}
+
+
+@functools.cache
+def find_used(room: str) -> frozenset[str]:
+    """The other rooms that a room imports."""
+    names = {name for path in FILES[room] for name in list_imports(path)}
+    return frozenset(names & (FILES.keys() - {room}))
 
 
 def test_the_map_names_every_room_and_no_other() -> None:
@@ -84,7 +88,7 @@ def test_a_room_uses_only_floors_below_and_the_neighbors_it_names(room: str) -> 
     floor = ROOMS[room].floor
     not_allowed = {
         used
-        for used in USED[room]
+        for used in find_used(room)
         if ROOMS[used].floor >= floor
         and not (ROOMS[used].floor == floor and used in ROOMS[room].neighbors)
     }
@@ -95,14 +99,14 @@ def test_a_room_uses_only_floors_below_and_the_neighbors_it_names(room: str) -> 
 def test_a_named_neighbor_is_on_the_same_floor_and_is_used(room: str) -> None:
     for neighbor in ROOMS[room].neighbors:
         assert ROOMS[neighbor].floor == ROOMS[room].floor
-        assert neighbor in USED[room], f"{room} names {neighbor} in the map without using it"
+        assert neighbor in find_used(room), f"{room} names {neighbor} in the map without using it"
 
 
 def test_no_two_rooms_use_each_other_over_any_number_of_steps() -> None:
     def reach(room: str, seen: frozenset[str]) -> Iterator[str]:
-        for used in USED[room] - seen:
+        for used in find_used(room) - seen:
             yield used
-            yield from reach(used, seen | USED[room])
+            yield from reach(used, seen | find_used(room))
 
     assert not [room for room in FILES if room in set(reach(room, frozenset()))]
 
