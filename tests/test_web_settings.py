@@ -154,6 +154,7 @@ def test_what_cannot_be_stands_beside_its_field_with_what_was_typed(
         assert find_error(answer, key), key
     assert find_error(answer, "draw_ahead") is None
     assert find_error(answer, "trash_days") == "This is a whole number from 0 to 36,500."
+    assert answer.text.count(" autofocus") == 1
     assert 'value="a week"' in answer.text
     assert "/media\ninbox</textarea>" in answer.text
     assert 'value="yes" checked aria-describedby="draw_ahead' not in answer.text
