@@ -217,6 +217,7 @@ class _Served:
             self._app = create_recovery_app(Damaged(self._settings, error.message, self._restore))
             return
         self._library = library
+        library.exiftool.prepare()
         self._app = create_app(library=library)
         _begin_work(library)
 

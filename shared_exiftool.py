@@ -22,6 +22,10 @@ class SharedExifTool:
         self._missed = False
         self.begun: ExifTool | None = None
 
+    def prepare(self) -> None:
+        """Look for it now, in the background, for the first page that says whether there is one."""
+        threading.Thread(target=self.find, name="exiftool-search", daemon=True).start()
+
     def find(self) -> ExifTool | None:
         """ExifTool, or None while there is none; that is logged once."""
         with self._lock:

@@ -458,6 +458,18 @@ def test_exiftool_is_not_asked_for_where_nothing_is_for_it_to_do(
     opened.close()
 
 
+def test_exiftool_is_looked_for_before_the_first_page_asks(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    monkeypatch.setattr(shared_exiftool, "find_exiftool", asked.set)
+    opened = open_library(settings)
+    assert not asked.is_set()
+    opened.exiftool.prepare()
+    assert asked.wait(20)
+    opened.close()
+
+
 def test_an_exiftool_that_was_installed_since_is_used_by_the_next_index(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
