@@ -111,6 +111,23 @@ def test_a_big_file_is_streamed_and_gives_the_same(
         assert getattr(streamed, name) == getattr(whole, name)
 
 
+def test_what_is_read_of_a_big_file_is_let_go_and_a_photo_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, *advice: let_go.append(advice))
+    path = Path(make_jpeg(tmp_path / "a.jpg"))
+    os.truncate(path, 30 << 20)
+    read_picture(str(path))
+    assert let_go == []
+    monkeypatch.setattr(picture_reading, "WHOLE_READ_BYTES", 20 << 20)
+    read_picture(str(path), known=picture_reading.TAGS_ONLY)
+    assert let_go == []
+    read_picture(str(path))
+    assert let_go[-1][1] > 20 << 20
+    assert {(start, advice) for start, _, advice in let_go} == {(0, os.POSIX_FADV_DONTNEED)}
+
+
 def test_what_a_file_is_its_bytes_say(tmp_path: Path) -> None:
     path = make_jpeg(tmp_path / "a.heic")
     assert read_picture(path).file_type == "jpeg"
