@@ -223,6 +223,9 @@ def test_a_deed_that_ends_its_thread_leaves_a_failed_operation(runner: Operation
         raise SystemExit
 
     assert run(runner, deed).status == "failed"
+    for thread in threading.enumerate():
+        if thread.name.startswith("operation-"):
+            thread.join()  # its end is told of in this test
     assert run(runner, lambda _: {}).status == "completed"
 
 
